@@ -1,0 +1,114 @@
+"""Which array library an array belongs to, found without importing one."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+# Arrays and namespaces are Any throughout: the array API standard has no static types yet.
+Array = Any
+Namespace = Any
+
+_namespaces: dict[type, Namespace] = {}
+
+
+def namespace(array: Array) -> Namespace:
+    """Return the array API namespace whose functions take this array.
+
+    PyTorch is found through `sys.modules`, never imported: a tensor cannot exist before PyTorch
+    does. Namespaces are remembered by the array's type, so that a call costs one look-up.
+
+    Args:
+        array: An array of NumPy, PyTorch, JAX or any library of the array API standard.
+
+    Returns:
+        A module such as `numpy`, `jax.numpy` or `array_api_compat.torch`.
+
+    Raises:
+        TypeError: If it is not an array.
+
+    Example:
+        >>> import numpy as np
+        >>> namespace(np.ones(3)).__name__
+        'numpy'
+    """
+    kind = type(array)
+    found = _namespaces.get(kind)
+    if found is None:
+        found = _namespaces[kind] = _find(array)
+    return found
+
+
+def _find(array: Array) -> Namespace:
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(array, torch.Tensor):
+        from array_api_compat import (
+            torch as compatible,
+        )  # traced by torch.compile, as a call is not
+
+        return compatible
+    if hasattr(array, "__array_namespace__"):
+        return array.__array_namespace__()
+    raise TypeError(
+        "expected an array of NumPy, PyTorch, JAX or the array API standard. "
+        f"Received: {array!r} of type {type(array).__name__}. "
+        "`feasible.ops.convert_to_tensor` makes an array of numbers and sequences."
+    )
+
+
+def dtype_name(array: Array) -> str:
+    """Return the name of an array's dtype, the same in every library.
+
+    Args:
+        array: An array of any library.
+
+    Returns:
+        A name such as ``"float32"`` or ``"bfloat16"``.
+
+    Example:
+        >>> import numpy as np
+        >>> dtype_name(np.ones(3))
+        'float64'
+    """
+    return str(array.dtype).rpartition(".")[2]
+
+
+def astype(array: Array, dtype: Any) -> Array:
+    """Return an array in another dtype of its own library, or itself if it has that dtype.
+
+    Args:
+        array: An array of any library.
+        dtype: A dtype of that library.
+
+    Returns:
+        The array, copied only where the dtype differs.
+
+    Example:
+        >>> import numpy as np
+        >>> astype(np.ones(2), np.float32).dtype
+        dtype('float32')
+    """
+    return array if array.dtype == dtype else namespace(array).astype(array, dtype)
+
+
+def accumulation_dtype(array: Array) -> Any:
+    """Return the widest float dtype in which this array's library can sum on its device.
+
+    Args:
+        array: A floating array of any library.
+
+    Returns:
+        float64, or float32 where there is no float64: JAX without x64, Apple's GPUs.
+
+    Example:
+        >>> import numpy as np
+        >>> accumulation_dtype(np.ones(3, np.float32)) == np.float64
+        True
+    """
+    xp = namespace(array)
+    jax = sys.modules.get("jax")
+    if jax is not None and xp is jax.numpy:
+        return jax.dtypes.canonicalize_dtype("float64")
+    # Tensors of Apple's GPUs cannot be float64.
+    on_mps = getattr(getattr(array, "device", None), "type", None) == "mps"
+    return xp.float32 if on_mps else xp.float64

@@ -1,0 +1,36 @@
+"""What a weight must satisfy: array in, array out, on every array library.
+
+A constraint is a projection: called with a weight, it returns the nearest one that is feasible, of
+the same shape, dtype, device and library.
+"""
+
+from feasible.constraints.base import Constraint
+from feasible.constraints.non_negative import NonNeg
+from feasible.constraints.norms import MaxNorm, MinMaxNorm, NormConstraint, UnitNorm
+from feasible.constraints.radial import RadialConstraint
+from feasible.constraints.serialization import deserialize, get, register, serialize
+
+max_norm = MaxNorm
+min_max_norm = MinMaxNorm
+non_neg = NonNeg
+radial_constraint = RadialConstraint
+unit_norm = UnitNorm
+
+__all__ = [
+    "Constraint",
+    "MaxNorm",
+    "MinMaxNorm",
+    "NonNeg",
+    "NormConstraint",
+    "RadialConstraint",
+    "UnitNorm",
+    "deserialize",
+    "get",
+    "max_norm",
+    "min_max_norm",
+    "non_neg",
+    "radial_constraint",
+    "register",
+    "serialize",
+    "unit_norm",
+]
