@@ -1,0 +1,256 @@
+"""What was found of a model's constraints: as data, as a table, as a picture."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feasible.backends import Array, namespace
+from feasible.constraints import Constraint
+from feasible.ops.conversion import convert_to_numpy
+from feasible.requirements import require
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+_NUMBER = re.compile(r"[-+.e\d]+( of \d+)?|nan|inf")
+
+
+class ViolationError(ValueError):
+    """Raised where weights were required to be feasible, and some are not."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was found of one parameter.
+
+    Attributes:
+        parameter: Its name in the model.
+        shape: Its shape, in the layout in which the constraint counts axes.
+        constraint: The constraint, printed, its axes resolved.
+        vectors: How many vectors it constrains.
+        length: How long each is.
+        violating: How many of them are not feasible.
+        worst: The largest distance of one from being feasible, NaN if one holds a NaN.
+        quantity: What the constraint bounds: a norm, an entry, a distance.
+        bounds: The smallest and the largest quantity that is feasible.
+        measured: The quantity of each vector.
+    """
+
+    parameter: str
+    shape: tuple[int, ...]
+    constraint: str
+    vectors: int
+    length: int
+    violating: int
+    worst: float
+    quantity: str
+    bounds: tuple[float, float]
+    measured: NDArray[np.float64] = field(repr=False, compare=False)
+
+    @classmethod
+    def of(cls, parameter: str, constraint: Any, weight: Array) -> Row:
+        """Measure one weight.
+
+        Args:
+            parameter: Its name in the model.
+            constraint: The constraint, without ``"unit"``, or any callable from array to array.
+            weight: The weight, in the layout in which the constraint counts axes.
+
+        Returns:
+            What was found.
+
+        Example:
+            >>> from feasible import NonNeg
+            >>> row = Row.of("dense.bias", NonNeg(), np.array([0.5, -0.25]))
+            >>> row.violating, row.worst
+            (1, 0.25)
+        """
+        rule = constraint if isinstance(constraint, Constraint) else _Called(constraint)
+        violations = convert_to_numpy(rule.violations(weight)).astype(np.float64)
+        vectors, length = rule.vectors(weight.shape)
+        return cls(
+            parameter,
+            tuple(weight.shape),
+            repr(rule),
+            vectors,
+            length,
+            int(np.count_nonzero(violations)),
+            float(violations.max(initial=0.0)),
+            rule.quantity,
+            rule.bounds,
+            convert_to_numpy(rule.measured(weight)).astype(np.float64),
+        )
+
+
+class _Called(Constraint):
+    """A plain callable, measured by how far it moves the weight."""
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+
+    def __call__(self, w: Array) -> Array:
+        return self.function(namespace(w).asarray(w, copy=True))
+
+    def __repr__(self) -> str:
+        return getattr(self.function, "__name__", None) or repr(self.function)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found of each constrained parameter of a model.
+
+    Printed, it is a table.
+
+    Attributes:
+        rows: What was found, a row a parameter.
+
+    Example:
+        >>> from feasible import MaxNorm
+        >>> print(Report((Row.of("dense.weight", MaxNorm(2), np.full((9, 4), 1.0)),)))
+        parameter     constraint                    vectors  violating  worst
+        dense.weight  MaxNorm(max_value=2, axis=0)   4 of 9          4      1
+    """
+
+    rows: tuple[Row, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every weight is feasible."""
+        return not any(row.violating for row in self.rows)
+
+    def raise_if_violated(self) -> None:
+        """Raise if a weight is not feasible.
+
+        Raises:
+            ViolationError: With the table of the parameters that violate their constraints.
+        """
+        if not self.ok:
+            violating = tuple(row for row in self.rows if row.violating)
+            raise ViolationError(f"weights violate their constraints:\n{Report(violating)}")
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """Return what was found, as values that JSON can hold.
+
+        Returns:
+            By the parameter's name: its other attributes but the measured quantities.
+        """
+        return {
+            row.parameter: {
+                "shape": list(row.shape),
+                "constraint": row.constraint,
+                "vectors": row.vectors,
+                "length": row.length,
+                "violating": row.violating,
+                "worst": row.worst,
+            }
+            for row in self.rows
+        }
+
+    def __str__(self) -> str:
+        return aligned(
+            ("parameter", "constraint", "vectors", "violating", "worst"),
+            (
+                (
+                    row.parameter,
+                    row.constraint,
+                    f"{row.vectors} of {row.length}",
+                    str(row.violating),
+                    f"{row.worst:.3g}",
+                )
+                for row in self.rows
+            ),
+        )
+
+    def plot(self, path: str | Path | None = None, *, beside: Report | None = None) -> Figure:
+        """Draw the histogram of what each constraint bounds, and the bounds.
+
+        Args:
+            path: Where to save the picture; its suffix tells the format. None saves nothing.
+            beside: What was found elsewhere of parameters of the same names, such as before
+                training, to be drawn in the same panels.
+
+        Returns:
+            The figure, one panel a parameter.
+
+        Raises:
+            ImportError: If matplotlib is not installed.
+        """
+        require("feasible.report", "report", "matplotlib")
+        from matplotlib.figure import Figure
+
+        columns = min(3, max(len(self.rows), 1))
+        lines = math.ceil(len(self.rows) / columns)
+        figure = Figure(figsize=(4.2 * columns, 2.8 * max(lines, 1)), layout="constrained")
+        others = {row.parameter: row for row in beside.rows} if beside else {}
+        for place, row in enumerate(self.rows):
+            axes = figure.add_subplot(lines, columns, place + 1)
+            draw_histogram(axes, row, others.get(row.parameter))
+        if path is not None:
+            figure.savefig(path, dpi=120)
+        return figure
+
+
+def draw_histogram(axes: Any, row: Row, beside: Row | None = None) -> None:
+    """Draw the histogram of what one constraint bounds into a panel.
+
+    Args:
+        axes: The matplotlib axes to draw into.
+        row: What was found of the parameter.
+        beside: What was found of it elsewhere, drawn behind in grey.
+    """
+    low, high = row.bounds
+    drawn = [(row.measured, "tab:blue", 0.75)]
+    if beside is not None:
+        drawn.insert(0, (beside.measured, "0.55", 0.6))
+    finite = np.concatenate([values[np.isfinite(values)] for values, _, _ in drawn])
+    edges = [bound for bound in (low, high) if math.isfinite(bound)]
+    least = min([*finite, *edges], default=0.0)
+    most = max([*finite, *edges], default=1.0)
+    margin = 0.05 * (most - least) or 0.5
+    bins = np.linspace(least - margin, most + margin, 41)
+    axes.axvspan(max(low, bins[0]), min(high, bins[-1]), color="tab:green", alpha=0.15)
+    for edge in edges:
+        axes.axvline(edge, color="tab:green", linewidth=1.5)
+    for values, colour, alpha in drawn:
+        axes.hist(values[np.isfinite(values)], bins=bins, color=colour, alpha=alpha)
+    axes.set_title(f"{row.parameter}\n{row.constraint}", fontsize=9)
+    axes.set_xlabel(row.quantity)
+    axes.set_ylabel("vectors of " + str(row.length) if row.length > 1 else "entries")
+
+
+def aligned(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in plain text; columns of numbers are aligned to the right.
+
+    Args:
+        header: The columns' names.
+        rows: The cells of each row.
+
+    Returns:
+        The lines of the table.
+
+    Example:
+        >>> print(aligned(("layer", "size"), [("dense", "8"), ("conv", "128")]))
+        layer  size
+        dense     8
+        conv    128
+    """
+    table = [list(header), *map(list, rows)]
+    columns = list(zip(*table, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    numeric = [all(map(_NUMBER.fullmatch, column[1:])) for column in columns]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(line, widths, numeric, strict=True)
+        ).rstrip()
+        for line in table
+    )

@@ -1,0 +1,193 @@
+"""What each parameter is to its module, and how to see it in Keras's layout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+
+class ParameterLayout(NamedTuple):
+    """One row of the table: a parameter of a module type, its role and its layout.
+
+    Attributes:
+        parameter: The parameter's name in its module, such as ``"weight"``.
+        role: What it is to the module, in Keras's words, such as ``"kernel"``.
+        view: From the module and the stored tensor to a view of it in Keras layout.
+        unit_axes: From the number of axes in Keras layout to those along which the weights
+            incident to one unit lie.
+    """
+
+    parameter: str
+    role: str
+    view: Callable[[nn.Module, Tensor], Tensor]
+    unit_axes: Callable[[int], tuple[int, ...]]
+
+
+def as_stored(module: nn.Module, tensor: Tensor) -> Tensor:
+    """Return a tensor as it is stored, for parameters that both libraries store alike.
+
+    Args:
+        module: The module it belongs to.
+        tensor: The parameter, or a tensor of its shape.
+
+    Returns:
+        The same tensor.
+    """
+    del module
+    return tensor
+
+
+def as_kernel(module: nn.Module, tensor: Tensor) -> Tensor:
+    """Return the view (*spatial, in, out) of a kernel stored as (out, in, *spatial).
+
+    Transposed convolutions store (in, out, *spatial) and have (*spatial, out, in) in Keras, which
+    is the same permutation.
+
+    Args:
+        module: The module it belongs to.
+        tensor: The parameter, or a tensor of its shape.
+
+    Returns:
+        A view in Keras layout.
+    """
+    del module
+    return tensor.permute(*range(2, tensor.ndim), 1, 0)
+
+
+def as_depthwise_kernel(module: nn.Module, tensor: Tensor) -> Tensor:
+    """Return the view (*spatial, in, multiplier) of a depthwise kernel.
+
+    It is stored as that of a convolution with one group a channel: (in * multiplier, 1, *spatial).
+
+    Args:
+        module: The module it belongs to, which has `groups` input channels.
+        tensor: The parameter, or a tensor of its shape.
+
+    Returns:
+        A view in Keras layout.
+    """
+    channels: int = module.groups  # type: ignore[assignment]
+    split = tensor.squeeze(1).reshape(channels, -1, *tensor.shape[2:])
+    return split.permute(*range(2, split.ndim), 0, 1)
+
+
+def all_but_last(rank: int) -> tuple[int, ...]:
+    """Return all axes but the last, where units are counted by the last.
+
+    Args:
+        rank: The number of axes in Keras layout.
+
+    Returns:
+        The axes of one unit's weights.
+    """
+    return tuple(range(rank - 1))
+
+
+def all_but_second_to_last(rank: int) -> tuple[int, ...]:
+    """Return all axes but the second to last, which counts a transposed convolution's units.
+
+    Args:
+        rank: The number of axes in Keras layout.
+
+    Returns:
+        The axes of one unit's weights.
+    """
+    return (*range(rank - 2), rank - 1)
+
+
+def spatial_axes(rank: int) -> tuple[int, ...]:
+    """Return the spatial axes, where a unit is a pair of input channel and multiplier.
+
+    Args:
+        rank: The number of axes in Keras layout.
+
+    Returns:
+        The axes of one unit's weights.
+    """
+    return tuple(range(rank - 2))
+
+
+def last_axis(rank: int) -> tuple[int, ...]:
+    """Return the last axis, where units are rows.
+
+    Args:
+        rank: The number of axes in Keras layout.
+
+    Returns:
+        The axes of one unit's weights.
+    """
+    return (rank - 1,)
+
+
+def no_axes(rank: int) -> tuple[int, ...]:
+    """Return no axes: each element is a unit of its own.
+
+    Args:
+        rank: The number of axes in Keras layout.
+
+    Returns:
+        The axes of one unit's weights.
+    """
+    del rank
+    return ()
+
+
+KERNEL = ParameterLayout("weight", "kernel", as_kernel, all_but_last)
+TRANSPOSE_KERNEL = ParameterLayout("weight", "kernel", as_kernel, all_but_second_to_last)
+DEPTHWISE_KERNEL = ParameterLayout("weight", "depthwise_kernel", as_depthwise_kernel, spatial_axes)
+EMBEDDINGS = ParameterLayout("weight", "embeddings", as_stored, last_axis)
+BIAS = ParameterLayout("bias", "bias", as_stored, no_axes)
+GAMMA = ParameterLayout("weight", "gamma", as_stored, no_axes)
+BETA = ParameterLayout("bias", "beta", as_stored, no_axes)
+
+_layouts: dict[type[nn.Module], tuple[ParameterLayout, ...]] = {}
+
+
+def register_layouts(module_type: type[nn.Module], *layouts: ParameterLayout) -> None:
+    """Say what the parameters of a module type, and of its subclasses, are.
+
+    Args:
+        module_type: The type.
+        layouts: A row for each of its parameters; they replace those the type had.
+
+    Example:
+        >>> class Rows(nn.Module):
+        ...     pass
+        >>> register_layouts(Rows, EMBEDDINGS)
+        >>> layouts_of(Rows())[0].role
+        'embeddings'
+    """
+    _layouts[module_type] = layouts
+
+
+def layouts_of(module: nn.Module) -> tuple[ParameterLayout, ...]:
+    """Return the layouts of a module's parameters.
+
+    Args:
+        module: The module.
+
+    Returns:
+        The rows registered for its type, or for the nearest type above that has any; none if
+        nothing is known of it.
+
+    Example:
+        >>> [layout.role for layout in layouts_of(nn.Linear(2, 3))]
+        ['kernel', 'bias']
+    """
+    for module_type in type(module).__mro__:
+        if module_type in _layouts:
+            return _layouts[module_type]
+    return ()
+
+
+_TORCH_LAYOUTS: dict[tuple[type[nn.Module], ...], tuple[ParameterLayout, ...]] = {
+    (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d): (KERNEL, BIAS),
+    (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d): (TRANSPOSE_KERNEL, BIAS),
+    (nn.Embedding, nn.EmbeddingBag): (EMBEDDINGS,),
+    (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm): (GAMMA, BETA),
+}
+for _types, _rows in _TORCH_LAYOUTS.items():
+    for _type in _types:
+        register_layouts(_type, *_rows)
