@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-_NUMBER = re.compile(r"[-+.e\d]+( of \d+)?|nan|inf")
+_NUMBER = re.compile(r"([-+.e\d]+( of \d+)?|nan|inf)?")
 
 
 class ViolationError(ValueError):
@@ -34,7 +34,8 @@ class Row:
 
     Attributes:
         parameter: Its name in the model.
-        shape: Its shape, in the layout in which the constraint counts axes.
+        stored: Its shape as it is stored.
+        shape: Its shape in the layout in which the constraint counts axes.
         constraint: The constraint, printed, its axes resolved.
         vectors: How many vectors it constrains.
         length: How long each is.
@@ -46,6 +47,7 @@ class Row:
     """
 
     parameter: str
+    stored: tuple[int, ...]
     shape: tuple[int, ...]
     constraint: str
     vectors: int
@@ -57,13 +59,16 @@ class Row:
     measured: NDArray[np.float64] = field(repr=False, compare=False)
 
     @classmethod
-    def of(cls, parameter: str, constraint: Any, weight: Array) -> Row:
+    def of(
+        cls, parameter: str, constraint: Any, weight: Array, stored: Sequence[int] | None = None
+    ) -> Row:
         """Measure one weight.
 
         Args:
             parameter: Its name in the model.
             constraint: The constraint, without ``"unit"``, or any callable from array to array.
             weight: The weight, in the layout in which the constraint counts axes.
+            stored: The weight's shape as it is stored; None if it is stored in that layout.
 
         Returns:
             What was found.
@@ -79,6 +84,7 @@ class Row:
         vectors, length = rule.vectors(weight.shape)
         return cls(
             parameter,
+            tuple(weight.shape if stored is None else stored),
             tuple(weight.shape),
             repr(rule),
             vectors,
@@ -112,15 +118,17 @@ class Report:
 
     Attributes:
         rows: What was found, a row a parameter.
+        pending: The names and constraints of parameters that do not exist yet.
 
     Example:
         >>> from feasible import MaxNorm
         >>> print(Report((Row.of("dense.weight", MaxNorm(2), np.full((9, 4), 1.0)),)))
-        parameter     constraint                    vectors  violating  worst
-        dense.weight  MaxNorm(max_value=2, axis=0)   4 of 9          4      1
+        parameter     stored  counted as  constraint                    vectors  violating  worst
+        dense.weight  9x4     9x4         MaxNorm(max_value=2, axis=0)   4 of 9          4      1
     """
 
     rows: tuple[Row, ...]
+    pending: tuple[tuple[str, str], ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -145,6 +153,7 @@ class Report:
         """
         return {
             row.parameter: {
+                "stored": list(row.stored),
                 "shape": list(row.shape),
                 "constraint": row.constraint,
                 "vectors": row.vectors,
@@ -156,18 +165,24 @@ class Report:
         }
 
     def __str__(self) -> str:
-        return aligned(
-            ("parameter", "constraint", "vectors", "violating", "worst"),
+        found = [
             (
-                (
-                    row.parameter,
-                    row.constraint,
-                    f"{row.vectors} of {row.length}",
-                    str(row.violating),
-                    f"{row.worst:.3g}",
-                )
-                for row in self.rows
-            ),
+                row.parameter,
+                "x".join(map(str, row.stored)),
+                "x".join(map(str, row.shape)),
+                row.constraint,
+                f"{row.vectors} of {row.length}",
+                str(row.violating),
+                f"{row.worst:.3g}",
+            )
+            for row in self.rows
+        ]
+        found += [
+            (name, "not yet", "", constraint, "", "", "") for name, constraint in self.pending
+        ]
+        return aligned(
+            ("parameter", "stored", "counted as", "constraint", "vectors", "violating", "worst"),
+            found,
         )
 
     def plot(self, path: str | Path | None = None, *, beside: Report | None = None) -> Figure:

@@ -4,16 +4,24 @@ from feasible.requirements import require
 
 require("feasible.torch", "torch", "torch")
 
-from feasible.torch.binding import Bound, constraints_of, project  # noqa: E402
+
 from feasible.torch.checking import check  # noqa: E402
+from feasible.torch.constrain import constrain, release  # noqa: E402
+from feasible.torch.declarations import Bound, constraints_of  # noqa: E402
 from feasible.torch.layouts import ParameterLayout, layouts_of, register_layouts  # noqa: E402
+from feasible.torch.modules import register_torch_modules  # noqa: E402
+from feasible.torch.stepping import project  # noqa: E402
+
+register_torch_modules()
 
 __all__ = [
     "Bound",
     "ParameterLayout",
     "check",
+    "constrain",
     "constraints_of",
     "layouts_of",
     "project",
     "register_layouts",
+    "release",
 ]

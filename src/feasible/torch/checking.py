@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from torch import nn
 
 from feasible.report import Report, Row
-from feasible.torch.binding import Bound, constraints_of
+from feasible.torch.declarations import Bound, constraints_of
 
 
 def check(model: nn.Module, constraints: Mapping[str, Bound] | None = None) -> Report:
@@ -32,16 +32,29 @@ def check(model: nn.Module, constraints: Mapping[str, Bound] | None = None) -> R
         >>> check(layer).ok
         False
     """
-    bounds = constraints_of(model) if constraints is None else constraints
-    parameters = dict(model.named_parameters())
-    if missing := sorted(set(bounds) - set(parameters)):
+    if constraints is None:
+        return Report(tuple(map(row_of, constraints_of(model).values())))
+    weights = {name: tensor.detach() for name, tensor in model.named_parameters()}
+    if missing := sorted(set(constraints) - set(weights)):
         raise ValueError(
             f"`constraints` must name parameters of the model. Received: {missing}, where it has "
-            f"{sorted(parameters)}."
+            f"{sorted(weights)}."
         )
     return Report(
         tuple(
-            Row.of(name, bound.constraint, bound._replace(parameter=parameters[name]).view)
-            for name, bound in bounds.items()
+            row_of(bound._replace(weight=bound.weight._replace(tensor=weights[name])))
+            for name, bound in constraints.items()
         )
     )
+
+
+def row_of(bound: Bound) -> Row:
+    """Report how far one weight is from being feasible.
+
+    Args:
+        bound: The weight and its constraint.
+
+    Returns:
+        What was found.
+    """
+    return Row.of(bound.name, bound.constraint, bound.view, bound.weight.tensor.shape)

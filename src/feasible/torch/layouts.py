@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from feasible.arguments import InvalidArgumentError
+
 
 class ParameterLayout(NamedTuple):
     """One row of the table: a parameter of a module type, its role and its layout.
@@ -16,13 +18,20 @@ class ParameterLayout(NamedTuple):
         role: What it is to the module, in Keras's words, such as ``"kernel"``.
         view: From the module and the stored tensor to a view of it in Keras layout.
         unit_axes: From the number of axes in Keras layout to those along which the weights
-            incident to one unit lie.
+            incident to one unit lie; None where units are not known.
+        part: Which part of the parameter the view shows, where several rows share one parameter.
     """
 
     parameter: str
     role: str
     view: Callable[[nn.Module, Tensor], Tensor]
-    unit_axes: Callable[[int], tuple[int, ...]]
+    unit_axes: Callable[[int], tuple[int, ...]] | None
+    part: str | None = None
+
+    @property
+    def key(self) -> tuple[str, str | None]:
+        """What tells this row from the others of its module: the parameter and the part."""
+        return self.parameter, self.part
 
 
 def as_stored(module: nn.Module, tensor: Tensor) -> Tensor:
@@ -142,15 +151,23 @@ BIAS = ParameterLayout("bias", "bias", as_stored, no_axes)
 GAMMA = ParameterLayout("weight", "gamma", as_stored, no_axes)
 BETA = ParameterLayout("bias", "beta", as_stored, no_axes)
 
-_layouts: dict[type[nn.Module], tuple[ParameterLayout, ...]] = {}
+Rows = tuple[ParameterLayout, ...]
+
+_layouts: dict[type[nn.Module], Rows | Callable[[nn.Module], Rows]] = {}
 
 
-def register_layouts(module_type: type[nn.Module], *layouts: ParameterLayout) -> None:
+def register_layouts(
+    module_type: type[nn.Module], *layouts: ParameterLayout | Callable[[nn.Module], Rows]
+) -> None:
     """Say what the parameters of a module type, and of its subclasses, are.
 
     Args:
         module_type: The type.
-        layouts: A row for each of its parameters; they replace those the type had.
+        *layouts: A row for each of its parameters, or one function from a module to its rows,
+            where they depend on how it was made. They replace those the type had.
+
+    Raises:
+        InvalidArgumentError: If a layout is neither.
 
     Example:
         >>> class Rows(nn.Module):
@@ -159,10 +176,18 @@ def register_layouts(module_type: type[nn.Module], *layouts: ParameterLayout) ->
         >>> layouts_of(Rows())[0].role
         'embeddings'
     """
-    _layouts[module_type] = layouts
+    rows = tuple(row for row in layouts if isinstance(row, ParameterLayout))
+    if len(rows) == len(layouts):
+        _layouts[module_type] = rows
+    elif len(layouts) == 1 and callable(layouts[0]):
+        _layouts[module_type] = layouts[0]
+    else:
+        raise InvalidArgumentError(
+            "register_layouts", "layouts", layouts, "ParameterLayout rows, or one function"
+        )
 
 
-def layouts_of(module: nn.Module) -> tuple[ParameterLayout, ...]:
+def layouts_of(module: nn.Module) -> Rows:
     """Return the layouts of a module's parameters.
 
     Args:
@@ -178,16 +203,6 @@ def layouts_of(module: nn.Module) -> tuple[ParameterLayout, ...]:
     """
     for module_type in type(module).__mro__:
         if module_type in _layouts:
-            return _layouts[module_type]
+            rows = _layouts[module_type]
+            return rows(module) if callable(rows) else rows
     return ()
-
-
-_TORCH_LAYOUTS: dict[tuple[type[nn.Module], ...], tuple[ParameterLayout, ...]] = {
-    (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d): (KERNEL, BIAS),
-    (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d): (TRANSPOSE_KERNEL, BIAS),
-    (nn.Embedding, nn.EmbeddingBag): (EMBEDDINGS,),
-    (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm): (GAMMA, BETA),
-}
-for _types, _rows in _TORCH_LAYOUTS.items():
-    for _type in _types:
-        register_layouts(_type, *_rows)

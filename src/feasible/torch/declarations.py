@@ -1,0 +1,291 @@
+"""Declares constraints on modules: they live there, and are found wherever the module goes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from weakref import WeakSet
+
+from torch import Tensor, nn
+
+from feasible.constraints import Constraint, NormConstraint, RadialConstraint
+from feasible.torch.layouts import ParameterLayout
+from feasible.torch.weights import Weight, weight_of
+
+AnyConstraint = Callable[[Any], Any]
+
+_ATTRIBUTE = "_feasible_constraints"
+
+
+@dataclass
+class Declaration:
+    """A constraint declared for one parameter of a module.
+
+    Attributes:
+        layout: What the parameter is to the module, and how its axes are counted.
+        constraint: The constraint as declared.
+        resolved: The constraint as it acts on that layout, ``"unit"`` replaced; None until the
+            parameter exists.
+    """
+
+    layout: ParameterLayout
+    constraint: AnyConstraint
+    resolved: AnyConstraint | None = None
+
+
+class ModuleConstraints:
+    """The constraints declared on one module, by the name and part of the parameter.
+
+    It lives in the module's `__dict__`, and enters itself among those that optimizers look at when
+    it is made, copied or unpickled: so a declaration goes wherever its module goes, and parameters
+    that are replaced are found under their names.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+        self.declared: dict[tuple[str, str | None], Declaration] = {}
+        watched.add(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        watched.add(self)
+
+
+# What optimizers look at; a module that is gone takes its constraints with it.
+watched: WeakSet[ModuleConstraints] = WeakSet()
+
+
+class Bound(NamedTuple):
+    """A weight and the constraint that holds for it.
+
+    Attributes:
+        name: The weight's name in the model.
+        weight: The weight, and the parameters that are trained behind it.
+        layout: What it is to its module, and how its axes are counted.
+        declared: The constraint as declared.
+        constraint: The constraint as it acts on the view, ``"unit"`` replaced.
+    """
+
+    name: str
+    weight: Weight
+    layout: ParameterLayout
+    declared: AnyConstraint
+    constraint: AnyConstraint
+
+    @property
+    def view(self) -> Tensor:
+        """The weight in the layout in which the constraint counts axes, without gradient."""
+        return self.layout.view(self.weight.module, self.weight.tensor.detach())
+
+
+def prepare(module: nn.Module, layout: ParameterLayout, constraint: AnyConstraint) -> Declaration:
+    """Check that a constraint can be declared for one parameter of a module.
+
+    Args:
+        module: The module.
+        layout: Which of its parameters, and how its axes are counted. It need not exist yet.
+        constraint: A constraint or any callable.
+
+    Returns:
+        The declaration, to be attached to the module.
+
+    Raises:
+        TypeError: If the constraint cannot be called.
+        ValueError: If the parameter exists and does not have the constraint's axes.
+    """
+    if not callable(constraint):
+        raise TypeError(
+            f"{type(module).__name__}: the constraint of `{layout.role}` must be callable or None. "
+            f"Received: {constraint!r}."
+        )
+    declaration = Declaration(layout, constraint)
+    if (weight := weight_of(module, layout.parameter)) is not None:
+        _resolve(weight, declaration)
+    return declaration
+
+
+def attach(module: nn.Module, declaration: Declaration) -> None:
+    """Hold a module to a declaration, from the next optimizer step on.
+
+    Args:
+        module: The module.
+        declaration: What `prepare` returned for it.
+    """
+    constraints: ModuleConstraints | None = vars(module).get(_ATTRIBUTE)
+    if constraints is None:
+        constraints = ModuleConstraints(module)
+        # Past nn.Module's own attribute handling, which has nothing to do with it.
+        object.__setattr__(module, _ATTRIBUTE, constraints)
+    constraints.declared[declaration.layout.key] = declaration
+
+
+def detach(module: nn.Module, layout: ParameterLayout) -> None:
+    """Release one parameter of a module from its constraint, if it has one.
+
+    Args:
+        module: The module.
+        layout: Which of its parameters.
+    """
+    constraints: ModuleConstraints | None = vars(module).get(_ATTRIBUTE)
+    if constraints is not None:
+        constraints.declared.pop(layout.key, None)
+
+
+def declared_constraint(module: nn.Module, layout: ParameterLayout) -> AnyConstraint | None:
+    """Return the constraint declared for one parameter of a module.
+
+    Args:
+        module: The module.
+        layout: Which of its parameters.
+
+    Returns:
+        The constraint as declared, or None.
+    """
+    constraints: ModuleConstraints | None = vars(module).get(_ATTRIBUTE)
+    if constraints is None or layout.key not in constraints.declared:
+        return None
+    return constraints.declared[layout.key].constraint
+
+
+def declare(module: nn.Module, layout: ParameterLayout, constraint: AnyConstraint | None) -> None:
+    """Declare a constraint for one parameter of a module, or release it from the one it has.
+
+    It acts after each step of an optimizer that changes the parameter. The parameter need not
+    exist yet.
+
+    Args:
+        module: The module.
+        layout: Which of its parameters, and how its axes are counted.
+        constraint: A constraint, any callable, or None.
+
+    Raises:
+        TypeError: If the constraint cannot be called.
+        ValueError: If the parameter exists and does not have the constraint's axes.
+    """
+    if constraint is None:
+        detach(module, layout)
+    else:
+        attach(module, prepare(module, layout, constraint))
+
+
+def bind(name: str, module: nn.Module, declaration: Declaration) -> Bound | None:
+    """Find the weight that a declaration is for.
+
+    Args:
+        name: The weight's name in the model.
+        module: The module.
+        declaration: What is declared on it.
+
+    Returns:
+        The weight and its constraint, or None if there is no such weight, or not yet. A part of
+        a weight is named in brackets.
+    """
+    if declaration.layout.part is not None:
+        name = f"{name}[{declaration.layout.part}]"
+    weight = weight_of(module, declaration.layout.parameter)
+    if weight is None:
+        return None
+    constraint = declaration.resolved or _resolve(weight, declaration)
+    return Bound(name, weight, declaration.layout, declaration.constraint, constraint)
+
+
+def bound_weights(module: nn.Module, prefix: str = "") -> Iterator[Bound]:
+    """Return what is constrained in one module, not in those inside it.
+
+    Args:
+        module: The module.
+        prefix: What its weights' names begin with, such as ``"encoder."``.
+
+    Yields:
+        Each weight that exists and has a constraint.
+    """
+    constraints: ModuleConstraints | None = vars(module).get(_ATTRIBUTE)
+    for declaration in constraints.declared.values() if constraints else ():
+        bound = bind(prefix + declaration.layout.parameter, module, declaration)
+        if bound is not None:
+            yield bound
+
+
+def constraints_of(model: nn.Module) -> dict[str, Bound]:
+    """Return every constrained weight of a model.
+
+    Args:
+        model: The model.
+
+    Returns:
+        By the weight's name: the weight, its view and its constraint.
+
+    Example:
+        >>> from feasible.layers import Dense
+        >>> layer = Dense(2, kernel_constraint="max_norm", input_shape=(3,))
+        >>> constraints_of(layer)
+        {}
+        >>> _ = layer([[1.0, 2.0, 3.0]])
+        >>> constraints_of(layer)["weight"].constraint
+        MaxNorm(max_value=2, axis=0)
+    """
+    return {
+        bound.name: bound
+        for name, module in model.named_modules()
+        for bound in bound_weights(module, f"{name}." if name else "")
+    }
+
+
+def _resolve(weight: Weight, declaration: Declaration) -> AnyConstraint:
+    """Fit a declared constraint to its weight: axes are checked, and doubtful ones warned of."""
+    constraint, layout = declaration.constraint, declaration.layout
+    if isinstance(constraint, Constraint):
+        shape = tuple(layout.view(weight.module, weight.tensor.detach()).shape)
+        owner = f"{type(weight.module).__name__}.{layout.parameter}"
+        if layout.unit_axes is not None:
+            constraint = constraint.resolve(layout.unit_axes(len(shape)))
+        elif getattr(constraint, "axis", None) == "unit":
+            raise ValueError(
+                f"{owner}: {constraint!r} needs to know which axes hold one unit's weights, and "
+                f"nothing is known of {type(weight.module).__name__}. Say so by "
+                "feasible.torch.register_layouts, or give the axes as integers."
+            )
+        try:
+            constraint.vectors(shape)
+        except ValueError as error:
+            raise ValueError(f"{owner}, the {layout.role}: {error}") from error
+        _warn_of_surprises(owner, constraint, shape, layout)
+    declaration.resolved = constraint
+    return constraint
+
+
+def _warn_of_surprises(
+    owner: str, constraint: Constraint, shape: tuple[int, ...], layout: ParameterLayout
+) -> None:
+    if (
+        isinstance(constraint, NormConstraint)
+        and constraint.axis == 0
+        and len(shape) > 2
+        and layout.unit_axes is not None
+    ):
+        count, length = constraint.vectors(shape)
+        unit_axes = list(layout.unit_axes(len(shape)))
+        units, weights = constraint.from_config(
+            {**constraint.get_config(), "axis": unit_axes}
+        ).vectors(shape)
+        warnings.warn(
+            f"{owner}: {constraint!r} on a kernel of shape {shape} takes norms along axis 0 only: "
+            f'{count} vectors of {length}. axis="unit" takes one a unit: {units} vectors of '
+            f"{weights}. To mean axis 0, write axis=(0,).",
+            UserWarning,
+            stacklevel=2,
+        )
+    if (
+        isinstance(constraint, RadialConstraint)
+        and constraint.rings == "documented"
+        and shape[0] >= 4
+        and shape[0] % 2 == 0
+    ):
+        warnings.warn(
+            f"{owner}: {constraint!r} on a kernel of even size {shape[0]} exchanges the values of "
+            'its rings at each step. RadialConstraint(rings="mean") is the one to train with.',
+            UserWarning,
+            stacklevel=2,
+        )

@@ -1,0 +1,78 @@
+"""Finds the weight that a module computes with, and the tensors that are trained behind it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+from torch.nn.utils import parametrize
+
+
+class Weight(NamedTuple):
+    """A module's weight, which may be a parameter or computed from some.
+
+    Attributes:
+        module: The module.
+        name: The weight's name in it.
+        tensor: The weight that the module computes with: a parameter, or a fresh tensor.
+        trained: The parameters that it is, or is computed from.
+    """
+
+    module: nn.Module
+    name: str
+    tensor: Tensor
+    trained: tuple[Tensor, ...]
+
+    def write_back(self) -> None:
+        """Carry what was written to `tensor` over to the parameters that it is computed from."""
+        if self.tensor is self.trained[0]:
+            return
+        if parametrize.is_parametrized(self.module, self.name):
+            setattr(self.module, self.name, self.tensor)
+        else:
+            self.trained[0].copy_(self.tensor)
+            setattr(self.module, self.name, self.tensor)
+
+
+def weight_of(module: nn.Module, name: str) -> Weight | None:
+    """Return a module's weight by its name: plain, parametrized or pruned.
+
+    Args:
+        module: The module.
+        name: The weight's name, such as ``"weight"``.
+
+    Returns:
+        The weight, or None where the module has none of this name, or none yet: a bias that is
+        switched off, a lazy parameter.
+
+    Raises:
+        ValueError: If it is parametrized in a way that cannot be written through.
+
+    Example:
+        >>> linear = nn.Linear(2, 3)
+        >>> weight_of(linear, "weight").tensor is linear.weight
+        True
+    """
+    parameter = module._parameters.get(name)
+    if parameter is not None:
+        return None if is_lazy(parameter) else Weight(module, name, parameter, (parameter,))
+    if parametrize.is_parametrized(module, name):
+        return _parametrized(module, name)
+    original, mask = module._parameters.get(f"{name}_orig"), module._buffers.get(f"{name}_mask")
+    if original is not None and mask is not None:
+        return Weight(module, name, original.detach() * mask, (original,))
+    return None
+
+
+def _parametrized(module: nn.Module, name: str) -> Weight:
+    steps: parametrize.ParametrizationList = module.parametrizations[name]  # type: ignore[index, assignment]
+    for step in steps:
+        if not hasattr(step, "right_inverse"):
+            raise ValueError(
+                f"{type(module).__name__}.{name} is parametrized by {type(step).__name__}, which "
+                "has no right_inverse, so that a projected weight cannot be stored. Give it one, "
+                "or remove the constraint or the parametrization."
+            )
+    tensor: Tensor = getattr(module, name).detach().clone()
+    return Weight(module, name, tensor, tuple(steps.parameters(recurse=False)))
