@@ -329,6 +329,15 @@ def test_a_declaration_can_be_removed_and_read() -> None:
     assert constraints_of(module) == {}
 
 
+def test_what_is_wrong_elsewhere_does_not_concern_a_step() -> None:
+    broken = Dense(4, bias_constraint=MaxNorm(1, axis=1))
+    with pytest.raises(ValueError, match="axis=1"):
+        broken(torch.ones(1, 5))
+    layer = constrained(kernel_constraint=MaxNorm(1))
+    take_step(layer)
+    assert (norms(layer) <= 1).all()
+
+
 def test_nothing_is_kept_alive() -> None:
     layer = constrained(kernel_constraint=NonNeg())
     gc.collect()

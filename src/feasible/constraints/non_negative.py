@@ -40,8 +40,9 @@ class NonNeg(Constraint):
             An array of the same shape, dtype, device and library.
         """
         xp = namespace(w)
-        # A maximum with zero may turn -0.0, which is feasible, into 0.0.
-        return xp.where(w < 0, xp.zeros_like(w), w)
+        clipped = xp.maximum(w, xp.zeros_like(w))
+        # The maximum with zero may turn -0.0, which is feasible, into 0.0.
+        return xp.where(clipped == w, w, clipped)
 
     def vectors(self, shape: Sequence[int]) -> tuple[int, int]:
         """Return how many entries a weight of this shape has: each is constrained alone.

@@ -86,10 +86,9 @@ class NormConstraint(Constraint):
 
     def _measure(self, w: Array) -> _Measured:
         """Measure each vector, and decide which are feasible."""
-        name = type(self).__name__
+        name, xp = type(self).__name__, namespace(w)
         stored = precision(name, w)
         axes = vector_axes(name, self.axis, w.shape)
-        xp = namespace(w)
         scaled, scale = _scaled(w, axes)
         squares = _reduce(xp.sum, xp.square(scaled), axes)
         # The root of zero has no derivative, so that zeros are kept from it.
@@ -143,8 +142,10 @@ class NormConstraint(Constraint):
             Their count and their length.
         """
         axes = vector_axes(type(self).__name__, self.axis, shape)
-        length = math.prod([shape[axis] for axis in axes])
-        return math.prod(shape) // max(length, 1), length
+        others = set(range(len(shape))) - set(axes)
+        return math.prod([shape[axis] for axis in others]), math.prod(
+            [shape[axis] for axis in axes]
+        )
 
     @property
     def bounds(self) -> tuple[float, float]:

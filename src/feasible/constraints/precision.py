@@ -21,15 +21,16 @@ class Precision(NamedTuple):
         largest_square: Above this the entries are scaled down before they are squared, ...
         smallest_square: ... and below this, scaled up, ...
         up: ... by this power of two, which is exact, ...
-        down: ... or this one.
+        down: ... or this one. The product of either and a norm that it brought about is within
+            range, too, because a compiler may divide by both at once.
     """
 
     slack: float
     inset: float
     spacing: float
     largest_square: float = 2.0**50
-    smallest_square: float = 2.0**-40
-    up: float = 2.0**90
+    smallest_square: float = 2.0**-50
+    up: float = 2.0**80
     down: float = 2.0**-80
 
 

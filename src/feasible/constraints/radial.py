@@ -70,8 +70,8 @@ class RadialConstraint(Constraint):
         Raises:
             ValueError: If the weight does not have such a shape.
         """
-        size, rank = self._spatial(w.shape)
         xp = namespace(w)
+        size, rank = self._spatial(w.shape)
         pixels = xp.reshape(w, (size**rank, *w.shape[rank:]))
         diagonal = pixels[:: sum(size**axis for axis in range(rank)), ...]
         rings = ring_indices(size, rank, self.metric)
@@ -120,8 +120,8 @@ class RadialConstraint(Constraint):
         Returns:
             One Euclidean distance a kernel, NaN where it holds a NaN.
         """
-        nearest = RadialConstraint(rings="mean", metric=self.metric)
         xp = namespace(w)
+        nearest = RadialConstraint(rings="mean", metric=self.metric)
         wide = astype(w, accumulation_dtype(w))
         _, rank = self._spatial(w.shape)
         squares = xp.square(nearest(wide) - wide)

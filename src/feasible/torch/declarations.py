@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from weakref import WeakSet
@@ -170,40 +170,46 @@ def declare(module: nn.Module, layout: ParameterLayout, constraint: AnyConstrain
         attach(module, prepare(module, layout, constraint))
 
 
-def bind(name: str, module: nn.Module, declaration: Declaration) -> Bound | None:
+def bind(
+    name: str, module: nn.Module, declaration: Declaration, among: Container[int] | None = None
+) -> Bound | None:
     """Find the weight that a declaration is for.
 
     Args:
-        name: The weight's name in the model.
+        name: The weight's name in the model; a part of a weight gets the part's in brackets.
         module: The module.
         declaration: What is declared on it.
+        among: The identities of the parameters that matter; None for any.
 
     Returns:
-        The weight and its constraint, or None if there is no such weight, or not yet. A part of
-        a weight is named in brackets.
+        The weight and its constraint, or None if there is no such weight, or not yet, or if none
+        of the parameters behind it matters.
     """
+    weight = weight_of(module, declaration.layout.parameter)
+    if weight is None or not (among is None or any(id(one) in among for one in weight.trained)):
+        return None
     if declaration.layout.part is not None:
         name = f"{name}[{declaration.layout.part}]"
-    weight = weight_of(module, declaration.layout.parameter)
-    if weight is None:
-        return None
     constraint = declaration.resolved or _resolve(weight, declaration)
     return Bound(name, weight, declaration.layout, declaration.constraint, constraint)
 
 
-def bound_weights(module: nn.Module, prefix: str = "") -> Iterator[Bound]:
+def bound_weights(
+    module: nn.Module, prefix: str = "", among: Container[int] | None = None
+) -> Iterator[Bound]:
     """Return what is constrained in one module, not in those inside it.
 
     Args:
         module: The module.
         prefix: What its weights' names begin with, such as ``"encoder."``.
+        among: The identities of the parameters that matter; None for any.
 
     Yields:
         Each weight that exists and has a constraint.
     """
     constraints: ModuleConstraints | None = vars(module).get(_ATTRIBUTE)
     for declaration in constraints.declared.values() if constraints else ():
-        bound = bind(prefix + declaration.layout.parameter, module, declaration)
+        bound = bind(prefix + declaration.layout.parameter, module, declaration, among)
         if bound is not None:
             yield bound
 

@@ -101,8 +101,9 @@ def _after_step(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
     project_weights(
         bound
         for constraints in list(watched)
-        for bound in bound_weights(constraints.module, f"{type(constraints.module).__name__}.")
-        if not stepped.isdisjoint(map(id, bound.weight.trained))
+        for bound in bound_weights(
+            constraints.module, f"{type(constraints.module).__name__}.", among=stepped
+        )
     )
 
 
