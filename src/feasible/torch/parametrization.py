@@ -1,0 +1,111 @@
+"""A constraint inside the forward pass, with the gradient through the projection."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from feasible.arguments import InvalidArgumentError
+from feasible.torch.declarations import AnyConstraint, prepare
+from feasible.torch.layouts import ParameterLayout, as_stored, layouts_of
+from feasible.torch.weights import weight_of
+
+
+class Projected(nn.Module):
+    """What `parametrization` makes: from a stored weight to its projection, stored alike.
+
+    Args:
+        constraint: The constraint as it acts on the layout, ``"unit"`` replaced.
+        layout: The layout in which it counts axes.
+        module: The module that the weight belongs to, or None.
+    """
+
+    def __init__(
+        self, constraint: AnyConstraint, layout: ParameterLayout, module: nn.Module | None
+    ) -> None:
+        super().__init__()
+        self.layout = layout
+        # In a tuple, or the module would become a part of its own part.
+        self._held = (constraint, module)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """Return the projection of a weight.
+
+        Args:
+            weight: The weight as it is stored.
+
+        Returns:
+            A feasible weight, differentiable by the one given.
+        """
+        constraint, module = self._held
+        projected = weight.clone()
+        seen = self.layout.view(module, weight)  # type: ignore[arg-type]
+        self.layout.view(module, projected).copy_(constraint(seen))  # type: ignore[arg-type]
+        return projected
+
+    def right_inverse(self, weight: Tensor) -> Tensor:
+        """Return what to store for a weight that is assigned: the weight itself.
+
+        Args:
+            weight: The weight assigned.
+
+        Returns:
+            The same.
+        """
+        return weight
+
+    def extra_repr(self) -> str:
+        """Return the constraint.
+
+        Returns:
+            What is shown when the module is printed.
+        """
+        return repr(self._held[0])
+
+
+def parametrization(
+    constraint: AnyConstraint, module: nn.Module | None = None, name: str = "weight"
+) -> Projected:
+    """Make a parametrization that keeps a weight feasible inside the forward pass.
+
+    The optimizer then trains an unconstrained weight, the module computes with its projection, and
+    the gradient passes through the projection. That is another method than projecting after each
+    step, and neither needs the other.
+
+    Args:
+        constraint: A constraint or any differentiable callable.
+        module: The module whose weight it will be, from which the axes are counted in Keras layout
+            and ``"unit"`` is known. Without it axes are counted as the weight is stored.
+        name: The weight's name in the module.
+
+    Returns:
+        A module for `torch.nn.utils.parametrize.register_parametrization`.
+
+    Raises:
+        TypeError: If the constraint cannot be called.
+        InvalidArgumentError: If the module has no such weight, or is needed and not given.
+        ValueError: If the weight does not have the constraint's axes.
+
+    Example:
+        >>> import torch
+        >>> from feasible import UnitNorm
+        >>> from torch.nn.utils.parametrize import register_parametrization
+        >>> linear = nn.Linear(3, 2)
+        >>> step = parametrization(UnitNorm(axis="unit"), linear)
+        >>> _ = register_parametrization(linear, "weight", step)
+        >>> linear.weight.norm(dim=1).round(decimals=4).tolist()
+        [1.0, 1.0]
+    """
+    layout = ParameterLayout(name, name, as_stored, None)
+    if module is None:
+        if getattr(constraint, "axis", None) == "unit":
+            raise InvalidArgumentError(
+                "parametrization", "module", module, f"the module of the weight for {constraint!r}"
+            )
+        return Projected(constraint, layout, module)
+    if weight_of(module, name) is None:
+        raise InvalidArgumentError(
+            "parametrization", "name", name, f"that of a weight of {type(module).__name__}"
+        )
+    rows = [row for row in layouts_of(module) if row.parameter == name and row.part is None]
+    declaration = prepare(module, rows[0] if rows else layout, constraint)
+    return Projected(declaration.resolved or constraint, declaration.layout, module)
