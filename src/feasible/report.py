@@ -226,20 +226,32 @@ def draw_histogram(axes: Any, row: Row, beside: Row | None = None) -> None:
     drawn = [(row.measured, "tab:blue", 0.75)]
     if beside is not None:
         drawn.insert(0, (beside.measured, "0.55", 0.6))
-    finite = np.concatenate([values[np.isfinite(values)] for values, _, _ in drawn])
-    edges = [bound for bound in (low, high) if math.isfinite(bound)]
-    least = min([*finite, *edges], default=0.0)
-    most = max([*finite, *edges], default=1.0)
-    margin = 0.05 * (most - least) or 0.5
-    bins = np.linspace(least - margin, most + margin, 41)
+    finite = [values[np.isfinite(values)] for values, _, _ in drawn]
+    bins = _bins(np.concatenate(finite), low, high)
     axes.axvspan(max(low, bins[0]), min(high, bins[-1]), color="tab:green", alpha=0.15)
-    for edge in edges:
-        axes.axvline(edge, color="tab:green", linewidth=1.5)
-    for values, colour, alpha in drawn:
-        axes.hist(values[np.isfinite(values)], bins=bins, color=colour, alpha=alpha)
-    axes.set_title(f"{row.parameter}\n{row.constraint}", fontsize=9)
+    for bound in {low, high}:
+        if math.isfinite(bound):
+            axes.axvline(bound, color="tab:green", linewidth=1.5)
+    for values, (_, colour, alpha) in zip(finite, drawn, strict=True):
+        axes.hist(values, bins=bins, color=colour, alpha=alpha)
+    axes.set_title(f"{row.parameter}\n{row.constraint}", fontsize=8)
     axes.set_xlabel(row.quantity)
     axes.set_ylabel("vectors of " + str(row.length) if row.length > 1 else "entries")
+
+
+def _bins(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
+    """Return edges of bins among which the bounds are, so that no bar straddles one."""
+    edges = [bound for bound in (low, high) if math.isfinite(bound)]
+    least, most = min([*values, *edges]), max([*values, *edges])
+    step = (most - least) / 40 or 0.05
+    anchor = edges[0]
+    if low == high:
+        anchor -= step / 2  # a bar on the bound, rather than one on either side of it
+    elif len(edges) == 2:
+        step = (high - low) / max(round((high - low) / step), 1)
+    first = math.floor((least - anchor) / step)
+    last = math.ceil((most - anchor) / step)
+    return anchor + step * np.arange(first, last + 1 + (last == first))
 
 
 def aligned(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -311,6 +311,7 @@ def test_the_usual_mistake_is_warned_of_once_and_its_intended_form_is_not() -> N
         copy.deepcopy(module)
         declare(module, KERNEL, MaxNorm(1, axis=(0,)))
         declare(module, KERNEL, MaxNorm(1, axis="unit"))
+        declare(nn.Conv2d(1, 6, (3, 1)), KERNEL, MaxNorm(1))  # the same vectors either way
         declare(module, KERNEL, RadialConstraint())
         declare(nn.Conv2d(4, 6, 4), KERNEL, RadialConstraint(rings="mean"))
         declare(nn.Conv2d(4, 6, 2), KERNEL, RadialConstraint())

@@ -265,24 +265,18 @@ def _resolve(weight: Weight, declaration: Declaration) -> AnyConstraint:
 def _warn_of_surprises(
     owner: str, constraint: Constraint, shape: tuple[int, ...], layout: ParameterLayout
 ) -> None:
-    if (
-        isinstance(constraint, NormConstraint)
-        and constraint.axis == 0
-        and len(shape) > 2
-        and layout.unit_axes is not None
-    ):
-        count, length = constraint.vectors(shape)
-        unit_axes = list(layout.unit_axes(len(shape)))
-        units, weights = constraint.from_config(
-            {**constraint.get_config(), "axis": unit_axes}
-        ).vectors(shape)
-        warnings.warn(
-            f"{owner}: {constraint!r} on a kernel of shape {shape} takes norms along axis 0 only: "
-            f'{count} vectors of {length}. axis="unit" takes one a unit: {units} vectors of '
-            f"{weights}. To mean axis 0, write axis=(0,).",
-            UserWarning,
-            stacklevel=2,
-        )
+    if isinstance(constraint, NormConstraint) and constraint.axis == 0 and len(shape) > 2:
+        unit_axes = list(layout.unit_axes(len(shape))) if layout.unit_axes else [0]
+        unit = constraint.from_config({**constraint.get_config(), "axis": unit_axes})
+        (count, length), (units, weights) = constraint.vectors(shape), unit.vectors(shape)
+        if count != units:
+            warnings.warn(
+                f"{owner}: {constraint!r} on a kernel of shape {shape} takes norms along axis 0 "
+                f'only: {count} vectors of {length}. axis="unit" takes one a unit: {units} vectors '
+                f"of {weights}. To mean axis 0, write axis=(0,).",
+                UserWarning,
+                stacklevel=2,
+            )
     if (
         isinstance(constraint, RadialConstraint)
         and constraint.rings == "documented"

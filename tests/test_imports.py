@@ -1,0 +1,75 @@
+"""Importing feasible imports NumPy and no framework, and a missing one is said in one line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import feasible
+from feasible.requirements import require
+
+FRAMEWORKS = (
+    "torch",
+    "jax",
+    "keras",
+    "tensorflow",
+    "lightning",
+    "array_api_compat",
+    "matplotlib",
+    "rich",
+)
+
+
+def run(code: str) -> str:
+    """What a fresh interpreter prints."""
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def test_import_feasible_imports_no_framework() -> None:
+    code = f"import sys, feasible; print([m for m in {FRAMEWORKS} if m in sys.modules])"
+    assert run(code) == "[]"
+
+
+def test_constraints_and_ops_work_on_numpy_without_a_framework() -> None:
+    code = (
+        "import sys, numpy as np, feasible;"
+        "feasible.MaxNorm(1)(np.ones((3, 2))); feasible.RadialConstraint()(np.ones((3, 3, 1, 1)));"
+        "feasible.ops.mean(np.ones(3)); feasible.constraints.get('max_norm');"
+        f"print([m for m in {FRAMEWORKS} if m in sys.modules])"
+    )
+    assert run(code) == "[]"
+
+
+@pytest.mark.parametrize("package", ["torch", "layers", "models"])
+def test_a_missing_framework_is_one_line(package: str) -> None:
+    code = (
+        "import sys\n"
+        "import importlib.util as u\n"
+        "real = u.find_spec\n"
+        "u.find_spec = lambda name, *a: None if name == 'torch' else real(name, *a)\n"
+        "import feasible\n"
+        f"try: feasible.{package}\n"
+        "except ImportError as error: print(error)\n"
+    )
+    extra = "torch" if package == "torch" else "fit"
+    assert run(code) == f"feasible.{package} needs PyTorch: pip install 'feasible[{extra}]'"
+
+
+def test_require() -> None:
+    require("feasible", "report", "numpy", "sys")
+    with pytest.raises(
+        ImportError, match=r"feasible\.x needs no_such: pip install 'feasible\[e\]'"
+    ):
+        require("feasible.x", "e", "numpy", "no_such")
+
+
+def test_everything_public_is_there() -> None:
+    for name in feasible.__all__:
+        assert getattr(feasible, name) is not None
+    assert set(feasible.__all__) <= set(dir(feasible))
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        feasible.nothing  # noqa: B018
