@@ -65,10 +65,7 @@ class Case:
     def takes_floats(self) -> bool:
         """Whether an argument that decides the dtype is a stored array of floats."""
         values = self.arguments[1:] if self.name == "where" else self.arguments
-        taken = set(_names(list(values)))
-        return (
-            bool(taken - {"counts", "mask"}) and "dtype" not in self.options and self.name != "cast"
-        )
+        return not {"counts", "mask"}.issuperset(_names(list(values)))
 
     def call(self, functions: Any, arrays: dict[str, Array]) -> Any:
         arguments = [_filled(argument, arrays) for argument in self.arguments]
@@ -307,6 +304,15 @@ def test_torch_compile_equals_keras() -> None:
         check(tested, result.numpy())
 
 
+def test_torch_vmap() -> None:
+    def function(w: Array) -> Array:
+        return ops.sign(w) * ops.relu(ops.abs(w) - ops.mean(w))
+
+    w = stored(TORCH)["w"]
+    rows = torch.stack([function(row) for row in w])
+    assert torch.equal(torch.vmap(function)(w), rows)
+
+
 def test_torch_compile_needs_no_call_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backends, "_namespaces", {})
     assert compiled(ops.square)(torch.tensor([2.0, -3.0])).tolist() == [4.0, 9.0]
@@ -458,6 +464,30 @@ def test_norm_of_an_unknown_order() -> None:
         ops.norm(np.ones((2, 2)), ord=3)
 
 
+@pytest.mark.parametrize("xp", EAGER, ids=lambda xp: xp.name)
+def test_norm_of_one_number(xp: Backend) -> None:
+    assert float(ops.norm(xp.asarray(-3.0))) == 3
+
+
+@pytest.mark.parametrize("axis", [2, -3])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda w, axis: ops.take(w, 0, axis),
+        lambda w, axis: ops.split(w, 1, axis),
+        lambda w, axis: ops.norm(w, axis=axis),
+        lambda w, axis: ops.norm(w, 1, (0, axis), keepdims=True),
+        lambda w, axis: ops.sum(w, axis),
+        lambda w, axis: ops.expand_dims(w, 2 * axis),
+        lambda w, axis: ops.diagonal(w, axis2=axis),
+    ],
+)
+@pytest.mark.parametrize("xp", EAGER, ids=lambda xp: xp.name)
+def test_axes_that_do_not_exist_are_refused(xp: Backend, function: Any, axis: int) -> None:
+    with pytest.raises((ValueError, IndexError)):
+        function(xp.asarray(VALUES["w"]), axis)
+
+
 # Which library, which dtype.
 
 
@@ -475,6 +505,10 @@ PROMOTIONS: list[tuple[str, tuple[Any, ...], str]] = [
     ("multiply", (np.ones(2, np.float32), np.ones(2)), "float64"),
     ("divide", (np.ones(2, np.int64), np.ones(2, np.int64)), "float32"),
     ("square", (np.ones(2, bool),), "int32"),
+    ("multiply", (np.ones(2, bool), np.ones(2, bool)), "bool"),
+    ("subtract", (np.ones(2, bool), np.ones(2, bool)), "int32"),
+    ("sum", (np.ones((2, 2), np.float32), np.int64(0)), "float32"),
+    ("norm", (np.ones((2, 2)), None, np.int64(0)), "float64"),
     ("sqrt", (np.float64(4),), "float64"),
     ("sum", (np.ones(2, ml_dtypes.bfloat16),), "bfloat16"),
     ("add", (np.ones(2, np.complex64), 1.5), "complex64"),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from feasible.backends import Array, namespace
 from feasible.constraints import Constraint
-from feasible.ops.conversion import convert_to_numpy
+from feasible.ops import convert_to_numpy
 from feasible.requirements import require
 
 if TYPE_CHECKING:
