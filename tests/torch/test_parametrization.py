@@ -47,7 +47,7 @@ def test_without_a_module_axes_are_counted_as_stored() -> None:
     torch.testing.assert_close(linear.weight.norm(dim=0), torch.ones(6))
     with pytest.raises(ValueError, match="`module` must be the module of the weight"):
         parametrization(UnitNorm("unit"))
-    with pytest.raises(ValueError, match="`name` must be that of a weight of .*Linear"):
+    with pytest.raises(ValueError, match=r"`name` must be that of a weight of .*Linear"):
         parametrization(UnitNorm(), linear, "kernel")
     with pytest.raises(ValueError, match="axis=2"):
         parametrization(UnitNorm(2), linear)

@@ -72,7 +72,66 @@ class NormConstraint(Constraint):
             TypeError: If the weight is not of a floating dtype.
             ValueError: If the weight does not have the constraint's axes.
         """
-        found = self._measure(w)
+        return self._moved(w, self._measured(w))
+
+    def squares(self, w: Array) -> Array:
+        """Return the sum of squares of each vector, as far as it is in this part of a weight.
+
+        With `rescaled`, it does what a call does for a weight whose vectors are spread over several
+        devices: the sums are added up in between.
+
+        Args:
+            w: A part of a floating weight.
+
+        Returns:
+            The sums, in the dtype to accumulate in, with 1 for each axis of a vector.
+        """
+        axes = vector_axes(type(self).__name__, self.axis, w.shape)
+        return _reduce(namespace(w).sum, namespace(w).square(_widened(w)), axes)
+
+    def rescaled(self, w: Array, squares: Array, length: int) -> Array:
+        """Return a part of a weight with the norm of each whole vector within the bounds.
+
+        Args:
+            w: A part of a floating weight.
+            squares: The sum of squares of each vector, over all its parts.
+            length: How long a whole vector is.
+
+        Returns:
+            An array of the part's shape, dtype, device and library.
+        """
+        return self._moved(w, self._judged(w, _widened(w), 1.0, squares, length))
+
+    def _measured(self, w: Array) -> _Measured:
+        """Measure each vector, and decide which are feasible."""
+        xp = namespace(w)
+        axes = vector_axes(type(self).__name__, self.axis, w.shape)
+        scaled, scale = _scaled(type(self).__name__, w, axes)
+        squares = _reduce(xp.sum, xp.square(scaled), axes)
+        return self._judged(w, scaled, scale, squares, math.prod([w.shape[axis] for axis in axes]))
+
+    def _judged(
+        self, w: Array, scaled: Array, scale: Array | float, squares: Array, length: int
+    ) -> _Measured:
+        """Decide which vectors are feasible by their sums of squares."""
+        xp = namespace(w)
+        stored = precision(type(self).__name__, w)
+        # The root of zero has no derivative, so that zeros are kept from it.
+        zero = squares == 0
+        norms = xp.where(zero, 0.0, xp.sqrt(xp.where(zero, 1.0, squares)))
+        low = self.min_value * (1 + stored.inset)
+        high = self.max_value * (1 - stored.inset)
+        if low > high:
+            low = high = (self.min_value + self.max_value) / 2
+        rounding = stored.spacing * math.sqrt(length)
+        feasible = zero | ~xp.isfinite(norms)
+        feasible |= (norms >= (self.min_value * (1 - stored.slack) - rounding) * scale) & (
+            norms <= (self.max_value * (1 + stored.slack) + rounding) * scale
+        )
+        return _Measured(scaled, scale, norms, low, high, feasible)
+
+    def _moved(self, w: Array, found: _Measured) -> Array:
+        """Scale the vectors that are not feasible."""
         xp = namespace(w)
         # What stays as it is gets a norm of 1, with which nothing below can go wrong.
         norms = xp.where(found.feasible, 1.0, found.norms)
@@ -83,28 +142,6 @@ class NormConstraint(Constraint):
         factor = xp.where(found.feasible, 1.0, (target / found.scale) / norms)
         moved = astype(found.scaled * factor, w.dtype)
         return xp.where(found.feasible, w, moved)
-
-    def _measure(self, w: Array) -> _Measured:
-        """Measure each vector, and decide which are feasible."""
-        name, xp = type(self).__name__, namespace(w)
-        stored = precision(name, w)
-        axes = vector_axes(name, self.axis, w.shape)
-        scaled, scale = _scaled(w, axes)
-        squares = _reduce(xp.sum, xp.square(scaled), axes)
-        # The root of zero has no derivative, so that zeros are kept from it.
-        zero = squares == 0
-        norms = xp.where(zero, 0.0, xp.sqrt(xp.where(zero, 1.0, squares)))
-        low = self.min_value * (1 + stored.inset)
-        high = self.max_value * (1 - stored.inset)
-        if low > high:
-            low = high = (self.min_value + self.max_value) / 2
-        length = math.prod([w.shape[axis] for axis in axes])
-        rounding = stored.spacing * math.sqrt(length)
-        feasible = zero | ~xp.isfinite(norms)
-        feasible |= (norms >= (self.min_value * (1 - stored.slack) - rounding) * scale) & (
-            norms <= (self.max_value * (1 + stored.slack) + rounding) * scale
-        )
-        return _Measured(scaled, scale, norms, low, high, feasible)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, as values that JSON can hold.
@@ -161,7 +198,7 @@ class NormConstraint(Constraint):
         Returns:
             One norm a vector.
         """
-        found = self._measure(w)
+        found = self._measured(w)
         return namespace(w).reshape(found.norms / found.scale, (-1,))
 
     def violations(self, w: Array) -> Array:
@@ -174,7 +211,7 @@ class NormConstraint(Constraint):
             One distance a vector: 0 where it is feasible up to its dtype's rounding, NaN where it
             holds a NaN, and for a zero vector the smallest norm allowed.
         """
-        found = self._measure(w)
+        found = self._measured(w)
         xp = namespace(w)
         norms = found.norms / found.scale
         beyond = xp.abs(norms - xp.clip(norms, float(self.min_value), float(self.max_value)))
@@ -187,11 +224,14 @@ def _reduce(reduction: Any, array: Array, axes: tuple[int, ...]) -> Array:
     return reduction(array, axis=axes, keepdims=True) if axes else array
 
 
-def _scaled(w: Array, axes: tuple[int, ...]) -> tuple[Array, Array | float]:
+def _widened(w: Array) -> Array:
+    return astype(w, accumulation_dtype(w))
+
+
+def _scaled(owner: str, w: Array, axes: tuple[int, ...]) -> tuple[Array, Array | float]:
     """Return a weight in the dtype to accumulate in, scaled so that squares keep in its range."""
-    xp = namespace(w)
-    wide = astype(w, accumulation_dtype(w))
-    stored, accumulated = precision("norm", w), precision("norm", wide)
+    xp, wide = namespace(w), _widened(w)
+    stored, accumulated = precision(owner, w), precision(owner, wide)
     if stored.largest_square < accumulated.largest_square or 0 in w.shape:
         return wide, 1.0
     peak = _reduce(xp.max, xp.abs(wide), axes)

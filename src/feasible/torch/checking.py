@@ -8,6 +8,7 @@ from torch import nn
 
 from feasible.report import Report, Row
 from feasible.torch.declarations import Bound, constraints_of
+from feasible.torch.weights import is_sharded
 
 
 def check(model: nn.Module, constraints: Mapping[str, Bound] | None = None) -> Report:
@@ -49,7 +50,7 @@ def check(model: nn.Module, constraints: Mapping[str, Bound] | None = None) -> R
 
 
 def row_of(bound: Bound) -> Row:
-    """Report how far one weight is from being feasible.
+    """Report how far one weight is from being feasible; a sharded one is gathered for it.
 
     Args:
         bound: The weight and its constraint.
@@ -57,4 +58,8 @@ def row_of(bound: Bound) -> Row:
     Returns:
         What was found.
     """
-    return Row.of(bound.name, bound.constraint, bound.view, bound.weight.tensor.shape)
+    tensor = bound.weight.tensor.detach()
+    if is_sharded(tensor):
+        tensor = tensor.full_tensor()  # type: ignore[attr-defined]
+    view = bound.layout.view(bound.weight.module, tensor)
+    return Row.of(bound.name, bound.constraint, view, tensor.shape)

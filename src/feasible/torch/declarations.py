@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
 from torch import Tensor, nn
 
@@ -46,15 +47,17 @@ class ModuleConstraints:
     def __init__(self, module: nn.Module) -> None:
         self.module = module
         self.declared: dict[tuple[str, str | None], Declaration] = {}
-        watched.add(self)
+        watched[next(_count)] = self
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        watched.add(self)
+        watched[next(_count)] = self
 
 
-# What optimizers look at; a module that is gone takes its constraints with it.
-watched: WeakSet[ModuleConstraints] = WeakSet()
+# What optimizers look at, in the order in which it was made, which is the same in every process of
+# a distributed run. A module that is gone takes its constraints with it.
+watched: WeakValueDictionary[int, ModuleConstraints] = WeakValueDictionary()
+_count = itertools.count()
 
 
 class Bound(NamedTuple):
@@ -243,7 +246,7 @@ def _resolve(weight: Weight, declaration: Declaration) -> AnyConstraint:
     """Fit a declared constraint to its weight: axes are checked, and doubtful ones warned of."""
     constraint, layout = declaration.constraint, declaration.layout
     if isinstance(constraint, Constraint):
-        shape = tuple(layout.view(weight.module, weight.tensor.detach()).shape)
+        shape = layout.shape(weight.module, weight.tensor)
         owner = f"{type(weight.module).__name__}.{layout.parameter}"
         if layout.unit_axes is not None:
             constraint = constraint.resolve(layout.unit_axes(len(shape)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from feasible.arguments import InvalidArgumentError
@@ -32,6 +33,18 @@ class ParameterLayout(NamedTuple):
     def key(self) -> tuple[str, str | None]:
         """What tells this row from the others of its module: the parameter and the part."""
         return self.parameter, self.part
+
+    def shape(self, module: nn.Module, tensor: Tensor) -> tuple[int, ...]:
+        """Return the shape of a tensor's view in Keras layout, looking at the tensor's shape alone.
+
+        Args:
+            module: The module it belongs to.
+            tensor: The parameter, which may be sharded or on any device.
+
+        Returns:
+            The view's shape.
+        """
+        return tuple(self.view(module, torch.empty(tensor.shape, device="meta")).shape)
 
 
 def as_stored(module: nn.Module, tensor: Tensor) -> Tensor:

@@ -6,62 +6,49 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 
-from feasible.constraints import Constraint
+from feasible.torch.applying import apply
 from feasible.torch.declarations import Bound, bound_weights, constraints_of, watched
+from feasible.torch.weights import is_sharded
 
 
 @torch.no_grad()
-def project_weight(bound: Bound) -> None:
-    """Replace a weight by its projection, in its own storage.
-
-    Args:
-        bound: The weight and its constraint.
-
-    Raises:
-        TypeError: If the constraint does not return a tensor.
-        ValueError: If it returns one of another shape, dtype or device; the weight stays.
-    """
-    constraint, view = bound.constraint, bound.view
-    # A callable of the user's may write to what it is given; the weight changes only if it returns.
-    projected = constraint(view if isinstance(constraint, Constraint) else view.clone())
-    if not isinstance(projected, Tensor):
-        raise TypeError(
-            f"{bound.name}: the constraint {constraint!r} must return a tensor of shape "
-            f"{tuple(view.shape)} and dtype {view.dtype}. Received: {projected!r}."
-        )
-    for what in ("shape", "dtype", "device"):
-        received, wanted = getattr(projected, what), getattr(view, what)
-        if received != wanted:
-            raise ValueError(
-                f"{bound.name}: the constraint {constraint!r} must return a tensor of the "
-                f"weight's {what}, {wanted}. Received: {received}."
-            )
-    view.copy_(projected)
-    bound.weight.write_back()
-
-
 def project_weights(bounds: Iterable[Bound]) -> None:
-    """Project weights, those that several modules share only once.
+    """Project weights in their own storage, those that several modules share only once.
 
     Args:
         bounds: The weights and their constraints.
 
     Raises:
-        ValueError: If one weight has two constraints, or a constraint returns something else.
+        TypeError: If a constraint does not return a tensor.
+        ValueError: If one weight has two constraints, or a constraint returns a tensor of another
+            shape, dtype or device; the weight stays.
     """
     done: dict[tuple[int, str | None], Bound] = {}
+    sharded = []
     for bound in bounds:
         other = done.setdefault((id(bound.weight.trained[0]), bound.layout.part), bound)
-        if other is bound:
-            project_weight(bound)
-        elif other.declared != bound.declared:
-            raise ValueError(
-                f"{other.name} and {bound.name} are one parameter, and must have one "
-                f"constraint. Received: {other.declared!r} and {bound.declared!r}."
-            )
+        if other is not bound:
+            _check_same(other, bound)
+        elif is_sharded(bound.weight.tensor):
+            sharded.append(bound)
+        else:
+            apply(bound, bound.view)
+            bound.weight.write_back()
+    if sharded:
+        from feasible.torch.sharding import project_sharded  # imports torch.distributed's tensors
+
+        project_sharded(sharded)
+
+
+def _check_same(first: Bound, second: Bound) -> None:
+    if first.declared != second.declared:
+        raise ValueError(
+            f"{first.name} and {second.name} are one parameter, and must have one constraint. "
+            f"Received: {first.declared!r} and {second.declared!r}."
+        )
 
 
 def project(model: nn.Module) -> None:
@@ -100,7 +87,7 @@ def _after_step(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
     }
     project_weights(
         bound
-        for constraints in list(watched)
+        for constraints in watched.values()
         for bound in bound_weights(
             constraints.module, f"{type(constraints.module).__name__}.", among=stepped
         )

@@ -35,6 +35,19 @@ class Weight(NamedTuple):
             setattr(self.module, self.name, self.tensor)
 
 
+def is_sharded(tensor: Tensor) -> bool:
+    """Say whether a tensor is spread over the processes of a device mesh.
+
+    Args:
+        tensor: The tensor.
+
+    Returns:
+        Whether it is a `torch.distributed.tensor.DTensor`.
+    """
+    # By attribute, because importing the class takes a second.
+    return hasattr(tensor, "device_mesh") and hasattr(tensor, "placements")
+
+
 def weight_of(module: nn.Module, name: str) -> Weight | None:
     """Return a module's weight by its name: plain, parametrized or pruned.
 
@@ -47,7 +60,8 @@ def weight_of(module: nn.Module, name: str) -> Weight | None:
         switched off, a lazy parameter.
 
     Raises:
-        ValueError: If it is parametrized in a way that cannot be written through.
+        ValueError: If it is parametrized in a way that cannot be written through, or is a piece of
+            a flat parameter.
 
     Example:
         >>> linear = nn.Linear(2, 3)
@@ -55,14 +69,45 @@ def weight_of(module: nn.Module, name: str) -> Weight | None:
         True
     """
     parameter = module._parameters.get(name)
+    _refuse_flattened(module, name, parameter)
     if parameter is not None:
         return None if is_lazy(parameter) else Weight(module, name, parameter, (parameter,))
     if parametrize.is_parametrized(module, name):
         return _parametrized(module, name)
-    original, mask = module._parameters.get(f"{name}_orig"), module._buffers.get(f"{name}_mask")
-    if original is not None and mask is not None:
-        return Weight(module, name, original.detach() * mask, (original,))
+    if _is_pruned(module, name):
+        original = module._parameters[f"{name}_orig"]
+        mask = module._buffers[f"{name}_mask"]
+        return Weight(module, name, original.detach() * mask, (original,))  # type: ignore[union-attr, operator, arg-type]
     return None
+
+
+# What the libraries that flatten parameters leave on them.
+_FLATTENED = {
+    "_fsdp_flattened": "FullyShardedDataParallel",
+    "ds_id": "DeepSpeed's ZeRO",
+    "_hp_mapping": "DeepSpeed's ZeRO",
+}
+
+
+def _refuse_flattened(module: nn.Module, name: str, parameter: Tensor | None) -> None:
+    """Raise where a weight has become a piece of a flat one, whose rows nobody can see."""
+    marks = [by for mark, by in _FLATTENED.items() if hasattr(parameter, mark)]
+    if (
+        parameter is None
+        and type(vars(module).get(name)) is Tensor
+        and not _is_pruned(module, name)
+    ):
+        marks = ["FullyShardedDataParallel"]
+    if marks:
+        raise ValueError(
+            f"{type(module).__name__}.{name} is constrained, and {marks[0]} has made it a piece of "
+            "a flat parameter, in which its vectors cannot be found. Shard the model by "
+            "torch.distributed.fsdp.fully_shard, which keeps parameters whole, or release it."
+        )
+
+
+def _is_pruned(module: nn.Module, name: str) -> bool:
+    return f"{name}_orig" in module._parameters and f"{name}_mask" in module._buffers
 
 
 def _parametrized(module: nn.Module, name: str) -> Weight:

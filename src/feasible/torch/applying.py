@@ -1,0 +1,37 @@
+"""Replaces a weight by its projection, after checking what the constraint returned."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from feasible.constraints import Constraint
+from feasible.torch.declarations import Bound
+
+
+def apply(bound: Bound, view: Tensor) -> None:
+    """Replace a weight, or a process's part of one, by its projection.
+
+    Args:
+        bound: The weight and its constraint.
+        view: What to project, in the layout in which the constraint counts axes; written in place.
+
+    Raises:
+        TypeError: If the constraint does not return a tensor.
+        ValueError: If it returns one of another shape, dtype or device; the weight stays.
+    """
+    constraint = bound.constraint
+    # A callable of the user's may write to what it is given; the weight changes only if it returns.
+    projected = constraint(view if isinstance(constraint, Constraint) else view.clone())
+    if not isinstance(projected, Tensor):
+        raise TypeError(
+            f"{bound.name}: the constraint {constraint!r} must return a tensor of shape "
+            f"{tuple(view.shape)} and dtype {view.dtype}. Received: {projected!r}."
+        )
+    for what in ("shape", "dtype", "device"):
+        received, wanted = getattr(projected, what), getattr(view, what)
+        if received != wanted:
+            raise ValueError(
+                f"{bound.name}: the constraint {constraint!r} must return a tensor of the "
+                f"weight's {what}, {wanted}. Received: {received}."
+            )
+    view.copy_(projected)

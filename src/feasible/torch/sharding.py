@@ -1,0 +1,163 @@
+"""Projects weights that are sharded over processes, as `torch.distributed.tensor` shards them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.tensor import DTensor, Replicate, Shard
+from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
+
+from feasible.constraints import NonNeg, NormConstraint
+from feasible.constraints.axes import vector_axes
+from feasible.torch.applying import apply
+from feasible.torch.declarations import Bound
+
+
+class _Part(NamedTuple):
+    """A process's part of a weight whose vectors go on in other processes.
+
+    Attributes:
+        bound: The weight and its constraint.
+        view: The part, in the layout in which the constraint counts axes.
+        vectors: The shape of all vectors of the weight: 1 along the axes of a vector.
+        place: Which of those vectors are partly here.
+    """
+
+    bound: Bound
+    view: Tensor
+    vectors: tuple[int, ...]
+    place: tuple[slice, ...]
+
+
+def project_sharded(bounds: Iterable[Bound]) -> None:
+    """Project sharded weights, each process its own part.
+
+    Where no vector crosses from one process to another, nothing is communicated. Norms that do are
+    completed by one all-reduce for all weights of a mesh together, of one number a vector. A
+    constraint that needs the whole weight gathers it, one weight at a time.
+
+    Args:
+        bounds: The weights, which are of type `DTensor`, and their constraints, in the same order
+            in every process.
+
+    Raises:
+        ValueError: If a constraint returns another shape, dtype or device.
+    """
+    crossing: dict[DeviceMesh, list[_Part]] = defaultdict(list)
+    for bound in bounds:
+        weight = _sharded(bound)
+        split = {place.dim for place in weight.placements if isinstance(place, Shard)}
+        order = _order(bound)
+        if isinstance(bound.constraint, NonNeg):
+            apply(bound, weight.to_local())
+        elif not split:
+            apply(bound, bound.layout.view(bound.weight.module, weight.to_local()))
+        elif order is None or not isinstance(bound.constraint, NormConstraint):
+            _gather(bound, weight)
+        elif split.isdisjoint(order[axis] for axis in _axes(bound, order)):
+            apply(bound, bound.layout.view(bound.weight.module, weight.to_local()))
+        else:
+            crossing[weight.device_mesh].append(_part(bound, weight, order))
+        bound.weight.write_back()
+    for mesh, parts in crossing.items():
+        _complete(mesh, parts)
+
+
+def _sharded(bound: Bound) -> DTensor:
+    tensor = bound.weight.tensor.detach()
+    assert isinstance(tensor, DTensor)
+    return tensor
+
+
+def _order(bound: Bound) -> list[int] | None:
+    """Return which stored axis each axis of the view is, or None if it is no such permutation."""
+    weight = _sharded(bound)
+    if any(type(place) not in (Shard, Replicate) for place in weight.placements):
+        return None
+    # Strides that tell the axes apart, on a tensor without memory.
+    strides = [10_007 + axis for axis in range(weight.ndim)]
+    blank = torch.empty_strided(weight.shape, strides, device="meta")
+    seen = bound.layout.view(bound.weight.module, blank).stride()
+    order = [stride - 10_007 for stride in seen]
+    return order if sorted(order) == list(range(weight.ndim)) else None
+
+
+def _axes(bound: Bound, order: list[int]) -> tuple[int, ...]:
+    """Return the axes of the view that one vector lies along."""
+    constraint = bound.constraint
+    assert isinstance(constraint, NormConstraint)
+    shape = [bound.weight.tensor.shape[stored] for stored in order]
+    return vector_axes(type(constraint).__name__, constraint.axis, shape)
+
+
+def _part(bound: Bound, weight: DTensor, order: list[int]) -> _Part:
+    _, offsets = compute_local_shape_and_global_offset(
+        weight.shape, weight.device_mesh, weight.placements
+    )
+    view = bound.layout.view(bound.weight.module, weight.to_local())
+    axes = _axes(bound, order)
+    return _Part(
+        bound,
+        view,
+        tuple(1 if axis in axes else weight.shape[stored] for axis, stored in enumerate(order)),
+        tuple(
+            slice(0, 1)
+            if axis in axes
+            else slice(offsets[stored], offsets[stored] + view.shape[axis])
+            for axis, stored in enumerate(order)
+        ),
+    )
+
+
+def _complete(mesh: DeviceMesh, parts: list[_Part]) -> None:
+    """Sum up the squares of all parts in one all-reduce, and rescale each part by its norms."""
+    sums = []
+    for part in parts:
+        constraint: NormConstraint = part.bound.constraint  # type: ignore[assignment]
+        squares = constraint.squares(part.view)
+        whole = squares.new_zeros(part.vectors)
+        if _counts(_sharded(part.bound)):
+            whole[part.place] = squares
+        sums.append(whole.reshape(-1))
+    total = torch.cat(sums)
+    for group in _groups(mesh):
+        dist.all_reduce(total, group=group)
+    for part, whole in zip(parts, torch.split(total, [len(one) for one in sums]), strict=True):
+        constraint = part.bound.constraint  # type: ignore[assignment]
+        length = part.bound.weight.tensor.numel() // max(len(whole), 1)
+        squares = whole.reshape(part.vectors)[part.place]
+        part.view.copy_(constraint.rescaled(part.view, squares, length))
+
+
+def _counts(weight: DTensor) -> bool:
+    """Say whether this process's part counts: of several copies of a part, only the first does."""
+    coordinate = tuple(weight.device_mesh.get_coordinate() or ())
+    return all(
+        place == 0
+        for place, placement in zip(coordinate, weight.placements, strict=True)
+        if isinstance(placement, Replicate)
+    )
+
+
+def _groups(mesh: DeviceMesh) -> list[dist.ProcessGroup | None]:
+    """Return the groups over which a sum reaches a whole mesh: one, wherever there is one."""
+    if mesh.ndim == 1:
+        return [mesh.get_group()]
+    if mesh.size() == dist.get_world_size():
+        return [None]
+    return list(mesh.get_all_groups())
+
+
+def _gather(bound: Bound, weight: DTensor) -> None:
+    """Project the whole weight in every process, and keep the own part."""
+    whole = weight.full_tensor()
+    apply(bound, bound.layout.view(bound.weight.module, whole))
+    everywhere = [Replicate()] * weight.device_mesh.ndim
+    held = DTensor.from_local(whole, weight.device_mesh, everywhere, run_check=False)
+    weight.to_local().copy_(held.redistribute(placements=weight.placements).to_local())

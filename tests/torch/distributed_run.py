@@ -1,0 +1,231 @@
+"""One process of the distributed tests: `distributed_run.py SCENARIO RANK WORLD FILE`.
+
+Every scenario trains a model twice, as it is and distributed, and compares the weights.
+"""
+
+from __future__ import annotations
+
+import copy
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor, Replicate, Shard, distribute_tensor
+from torch.distributed.tensor.debug import CommDebugMode
+from torch.nn.parallel import DistributedDataParallel
+
+from feasible import MaxNorm, MinMaxNorm, NonNeg, RadialConstraint, UnitNorm
+from feasible.torch import check, constrain, constraints_of, project
+
+CONSTRAINTS: list[Any] = [
+    MaxNorm(0.3, axis="unit"),
+    MaxNorm(0.3, axis=1),
+    MaxNorm(0.3, axis=None),
+    MinMaxNorm(0.2, 0.3, rate=0.5, axis="unit"),
+    MinMaxNorm(0.2, 0.3, rate=0.5, axis=1),
+    UnitNorm(axis=1),
+    NonNeg(),
+    lambda w: w - w.mean(),
+]
+
+
+def network() -> nn.Sequential:
+    """A model whose sizes no number of processes divides."""
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 5))
+
+
+def train(model: nn.Module, steps: int = 4) -> None:
+    """Some steps of an optimizer, on the same data in every process."""
+    torch.manual_seed(1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.02, momentum=0.5)
+    for _ in range(steps):
+        x = torch.randn(8, 5)
+        optimizer.zero_grad()
+        model(x).square().sum().backward()
+        optimizer.step()
+
+
+def whole(model: nn.Module) -> dict[str, torch.Tensor]:
+    """The parameters, gathered."""
+    return {
+        name: p.full_tensor().detach() if isinstance(p, DTensor) else p.detach().clone()
+        for name, p in model.named_parameters()
+    }
+
+
+def assert_equal(model: nn.Module, reference: nn.Module, what: Any) -> None:
+    """Both models have the same weights to 1e-6."""
+    expected = whole(reference)
+    for name, tensor in whole(model).items():
+        difference = (tensor - expected[name.removeprefix("module.")]).abs().max()
+        assert difference <= 1e-6, (what, name, difference)
+
+
+def ddp(world: int) -> None:
+    for constraint in CONSTRAINTS:
+        reference = network()
+        constrain(reference, kernel=constraint)
+        model = DistributedDataParallel(copy.deepcopy(reference))
+        train(reference)
+        train(model)
+        assert_equal(model, reference, constraint)
+        for tensor in whole(model).values():
+            copies = [torch.empty_like(tensor) for _ in range(world)]
+            dist.all_gather(copies, tensor.contiguous())
+            assert all(torch.equal(tensor, other) for other in copies)
+
+
+def fsdp2(world: int) -> None:
+    for constraint in CONSTRAINTS:
+        for declared_before in (True, False):
+            reference, model = network(), network()
+            constrain(reference, kernel=constraint)
+            if declared_before:
+                constrain(model, kernel=constraint)
+            for layer in (model[0], model[2], model):
+                fully_shard(layer)
+            if not declared_before:
+                report = constrain(model, kernel=constraint)
+                assert [row.stored for row in report.rows] == [(7, 5), (5, 7)]
+            train(reference)
+            train(model)
+            assert_equal(model, reference, (constraint, declared_before))
+            ours, theirs = check(model), check(reference)
+            assert ours.ok == theirs.ok
+            assert list(constraints_of(model)) == ["0.weight", "2.weight"]
+
+
+def sharded(module: nn.Module, placements: Callable[[str], Any], mesh: Any) -> nn.Module:
+    """Replace every parameter by one that is spread over a mesh."""
+    for owner in module.modules():
+        for name, parameter in list(owner.named_parameters(recurse=False)):
+            spread = distribute_tensor(parameter.detach(), mesh, placements(name))
+            owner.register_parameter(name, nn.Parameter(spread))
+    return module
+
+
+def step_by_hand(model: nn.Module, reference: nn.Module) -> None:
+    """The same step on both, from gradients made up for the purpose."""
+    torch.manual_seed(2)
+    optimizers = [torch.optim.SGD(m.parameters(), lr=0.1) for m in (model, reference)]
+    for mine, other in zip(model.parameters(), reference.parameters(), strict=True):
+        other.grad = torch.randn_like(other)
+        mine.grad = (
+            distribute_tensor(other.grad, mine.device_mesh, mine.placements)
+            if isinstance(mine, DTensor)
+            else other.grad.clone()
+        )
+    for optimizer in optimizers:
+        optimizer.step()
+
+
+def dtensor(world: int) -> None:
+    line = init_device_mesh("cpu", (world,))
+    meshes = [(line, [[Shard(0)], [Shard(1)], [Replicate()]])]
+    if world == 4:
+        plane = init_device_mesh("cpu", (2, 2))
+        meshes = [
+            (
+                plane,
+                [
+                    [Shard(0), Shard(1)],
+                    [Replicate(), Shard(0)],
+                    [Shard(1), Shard(0)],
+                    [Shard(0), Shard(0)],
+                ],
+            )
+        ]
+    for mesh, options in meshes:
+        for places in options:
+            for constraint in CONSTRAINTS:
+                reference = nn.Sequential(nn.Linear(5, 7, bias=False), nn.Linear(7, 5, bias=False))
+                for parameter in reference.parameters():
+                    dist.broadcast(parameter.detach(), 0)
+                model = sharded(copy.deepcopy(reference), lambda name, p=places: p, mesh)
+                constrain(reference, kernel=constraint)
+                constrain(model, kernel=constraint)
+                for _ in range(2):
+                    step_by_hand(model, reference)
+                assert_equal(model, reference, (places, constraint))
+
+
+def convolutions(world: int) -> None:
+    mesh = init_device_mesh("cpu", (world,))
+    for module, dims in (
+        (nn.Conv2d(3, 5, 3, bias=False), (0, 1)),
+        (nn.ConvTranspose2d(3, 5, 3, bias=False), (0, 1)),
+        (nn.Embedding(7, 3), (0, 1)),
+        (nn.MultiheadAttention(4, 2, bias=False), (0, 1)),
+    ):
+        rules = [MaxNorm(0.3, axis="unit"), NonNeg()]
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            rules.append(RadialConstraint(rings="mean"))
+        for dim in dims:
+            for rule in rules:
+                reference = copy.deepcopy(module)
+                for parameter in reference.parameters():
+                    dist.broadcast(parameter.detach(), 0)
+                model = sharded(copy.deepcopy(reference), lambda name, d=dim: [Shard(d)], mesh)
+                for one in (reference, model):
+                    constrain(one, {"*weight": rule})
+                step_by_hand(model, reference)
+                assert_equal(model, reference, (module, dim, rule))
+
+
+def communication(world: int) -> None:
+    mesh = init_device_mesh("cpu", (world,))
+    for places, constraint, reductions in (
+        ([Shard(0)], MaxNorm(0.3, axis="unit"), 0),
+        ([Shard(0)], NonNeg(), 0),
+        ([Shard(0)], MaxNorm(0.3, axis=1), 1),
+        ([Shard(1)], MaxNorm(0.3, axis="unit"), 1),
+        ([Shard(1)], MaxNorm(0.3, axis=None), 1),
+        ([Replicate()], lambda w: w - w.mean(), 0),
+    ):
+        model = sharded(
+            network(), lambda name, p=places: p if name == "weight" else [Replicate()], mesh
+        )
+        constrain(model, kernel=constraint)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for parameter in model.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        with CommDebugMode() as counted:
+            optimizer.step()
+        assert counted.get_total_counts() == reductions, (
+            places,
+            constraint,
+            counted.get_comm_counts(),
+        )
+    project(model)
+
+
+def refused(world: int) -> None:
+    from torch.distributed.fsdp import FullyShardedDataParallel
+
+    for use_orig_params in (True, False):
+        model = network()
+        constrain(model, kernel=NonNeg())
+        flat = FullyShardedDataParallel(
+            model, use_orig_params=use_orig_params, device_id=torch.device("cpu")
+        )
+        with pytest.raises(ValueError, match="fully_shard"):
+            train(flat, steps=1)
+
+
+if __name__ == "__main__":
+    scenario, rank, world, file = sys.argv[1], *map(int, sys.argv[2:4]), sys.argv[4]
+    torch.set_num_threads(1)
+    warnings.simplefilter("error")
+    warnings.filterwarnings("ignore", module="torch")
+    dist.init_process_group("gloo", f"file://{file}", rank=rank, world_size=world)
+    for name in scenario.split(","):
+        globals()[name](world)
+    dist.destroy_process_group()

@@ -1,0 +1,29 @@
+"""Sharded and replicated weights, in real processes on this machine."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).with_name("distributed_run.py")
+RUNS = [("ddp,fsdp2,dtensor,convolutions,communication,refused", 2), ("fsdp2,dtensor", 3)]
+RUNS += [("dtensor", 4)]
+
+
+@pytest.mark.parametrize(("scenarios", "world"), RUNS)
+def test_distributed_equals_not_distributed(scenarios: str, world: int, tmp_path: Path) -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, SCRIPT, scenarios, str(rank), str(world), tmp_path / "rendezvous"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in range(world)
+    ]
+    for process in processes:
+        output, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, output[-3000:]
