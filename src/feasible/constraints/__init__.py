@@ -8,7 +8,8 @@ from feasible.constraints.base import Constraint
 from feasible.constraints.non_negative import NonNeg
 from feasible.constraints.norms import MaxNorm, MinMaxNorm, NormConstraint, UnitNorm
 from feasible.constraints.radial import RadialConstraint
-from feasible.constraints.serialization import deserialize, get, register, serialize
+from feasible.constraints.registry import register
+from feasible.constraints.serialization import deserialize, get, serialize
 
 max_norm = MaxNorm
 min_max_norm = MinMaxNorm

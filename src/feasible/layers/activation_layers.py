@@ -1,0 +1,129 @@
+"""Activations as layers of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+from torch.nn import functional
+
+from feasible.arguments import check_number
+from feasible.layers import activations
+from feasible.layers.axes import check_axes, count_from_zero
+from feasible.layers.layer import Layer
+
+
+class Activation(Layer):
+    """Applies an activation function.
+
+    Args:
+        activation: A function, by name or itself.
+        **kwargs: Arguments of every layer: name, trainable, dtype, input_shape.
+
+    Raises:
+        InvalidArgumentError: If the activation is neither.
+
+    Example:
+        >>> Activation("relu")([-1.0, 2.0])
+        tensor([0., 2.])
+    """
+
+    def __init__(self, activation: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.activation = activations.get(activation)
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Apply the function.
+
+        Args:
+            inputs: A tensor.
+
+        Returns:
+            What the function returns.
+        """
+        return self.activation(inputs)
+
+
+class ReLU(Layer):
+    """Cuts off what is negative.
+
+    Args:
+        max_value: The largest value returned, at least 0; None for no limit.
+        negative_slope: What ``inputs - threshold`` is multiplied by where it is negative, at least
+            0.
+        threshold: The value up to which an entry counts as negative, at least 0.
+        **kwargs: Arguments of every layer: name, trainable, dtype, input_shape.
+
+    Raises:
+        InvalidArgumentError: If an argument cannot be used.
+
+    Example:
+        >>> ReLU(max_value=6.0, negative_slope=0.5)([-2.0, 3.0, 9.0])
+        tensor([-1.,  3.,  6.])
+    """
+
+    def __init__(
+        self,
+        max_value: float | None = None,
+        negative_slope: float = 0.0,
+        threshold: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.max_value = (
+            None if max_value is None else check_number("ReLU", "max_value", max_value, minimum=0)
+        )
+        self.negative_slope = check_number("ReLU", "negative_slope", negative_slope, minimum=0)
+        self.threshold = check_number("ReLU", "threshold", threshold, minimum=0)
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Cut off what is negative.
+
+        Args:
+            inputs: A tensor.
+
+        Returns:
+            A tensor of the same shape.
+        """
+        return activations.relu(inputs, self.negative_slope, self.max_value, self.threshold)
+
+
+class Softmax(Layer):
+    """Turns entries into probabilities, which sum to 1 over some axes.
+
+    Args:
+        axis: The axes: an int, or a list of ints.
+        **kwargs: Arguments of every layer: name, trainable, dtype, input_shape.
+
+    Raises:
+        InvalidArgumentError: If the axis is neither.
+
+    Example:
+        >>> Softmax()([[0.0, 0.0]])
+        tensor([[0.5000, 0.5000]])
+    """
+
+    def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axes = check_axes("Softmax", axis)
+        self.axis = self.axes if isinstance(axis, Sequence) else self.axes[0]
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Compute the probabilities.
+
+        Args:
+            inputs: A tensor that has the layer's axes.
+
+        Returns:
+            A tensor of the same shape.
+        """
+        axes = count_from_zero(self.name, self.axes, inputs.shape)
+        last = list(range(inputs.ndim - len(axes), inputs.ndim))
+        moved = inputs.movedim(axes, last)
+        joined = functional.softmax(moved.flatten(last[0]), -1)
+        return joined.reshape(moved.shape).movedim(last, axes)
+
+
+for _layer in (Activation, ReLU, Softmax):
+    activations.REGISTRY.add(_layer.__name__, _layer)
