@@ -70,13 +70,13 @@ def test_twenty_steps_of_sgd(layer: str, constraint: str, axis: Any) -> None:
 
     theirs = keras.Sequential([build(keras.layers, keras.constraints, layer, constraint, axis)])
     theirs.build(shape)
-    theirs.compile(optimizer=keras.optimizers.SGD(0.5), loss="mse")
+    theirs.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
     ours = build(layers, constraints, layer, constraint, axis)
     ours(torch.as_tensor(batches[0]))
     start = [rng.normal(size=w.shape).astype(np.float32) for w in theirs.get_weights()]
     theirs.set_weights(start)
     ours.set_weights(start)
-    optimizer = torch.optim.SGD(ours.parameters(), lr=0.5)
+    optimizer = torch.optim.SGD(ours.parameters(), lr=0.1)
 
     for batch in batches:
         output = ours(torch.as_tensor(batch))

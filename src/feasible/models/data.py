@@ -1,0 +1,284 @@
+"""Batches of inputs, labels and weights, from arrays, data sets or loaders."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, IterableDataset
+
+from feasible.arguments import InvalidArgumentError, check_integer, check_number
+from feasible.layers.layer import as_tensor
+
+# A batch's inputs, labels and weights; the latter may be None.
+Batch = tuple[Any, Any, Tensor | None]
+Loader = Iterable[Any]
+
+_ALLOWED = (
+    "an array, a tensor, a tuple or dict of these, or a Dataset or DataLoader of torch.utils.data"
+)
+
+
+def mapped(function: Callable[[Any], Any], data: Any) -> Any:
+    """Apply a function to each array in tuples, lists and dicts.
+
+    Args:
+        function: From an array to what takes its place.
+        data: An array, or a nest of them; None stays.
+
+    Returns:
+        The same nest, with tuples for lists.
+
+    Example:
+        >>> mapped(len, {"a": "xy", "b": ["z", None]})
+        {'a': 2, 'b': (1, None)}
+    """
+    if data is None:
+        return None
+    if isinstance(data, dict):
+        return {name: mapped(function, item) for name, item in data.items()}
+    if isinstance(data, list | tuple):
+        return tuple(mapped(function, item) for item in data)
+    return function(data)
+
+
+def arrays_in(data: Any) -> list[Any]:
+    """Return the arrays in tuples, lists and dicts.
+
+    Args:
+        data: An array, or a nest of them.
+
+    Returns:
+        The arrays, in order.
+    """
+    found: list[Any] = []
+    mapped(found.append, data)
+    return found
+
+
+def to_tensors(argument: str, data: Any) -> Any:
+    """Return data with tensors for arrays; NumPy's float64 becomes PyTorch's default dtype.
+
+    Args:
+        argument: The data's name, for the message.
+        data: An array, or a nest of them.
+
+    Returns:
+        The same nest, with tensors in it.
+
+    Raises:
+        InvalidArgumentError: If there is something in it that is not an array with a batch axis.
+    """
+
+    def convert(value: Any) -> Tensor:
+        if isinstance(value, Tensor):
+            return value
+        array = np.asarray(value)
+        if array.ndim == 0 or array.dtype.kind not in "biufc":
+            raise InvalidArgumentError("data", argument, value, _ALLOWED)
+        tensor = as_tensor(array)
+        return tensor.to(torch.get_default_dtype()) if tensor.dtype == torch.float64 else tensor
+
+    return mapped(convert, data)
+
+
+class ArrayDataset(Dataset[Any]):
+    """Samples in memory, of which a whole batch is taken at once.
+
+    Args:
+        *arrays: Inputs, and labels and weights where there are any: tensors or nests of tensors.
+    """
+
+    def __init__(self, *arrays: Any) -> None:
+        self.arrays = arrays
+        self.length = len(arrays_in(arrays)[0])
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitems__(self, indices: Sequence[int]) -> Any:
+        # The name by which a DataLoader asks for all samples of a batch.
+        index = torch.as_tensor(indices)
+        return mapped(lambda array: array[index.to(array.device)], self.arrays)
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def loader(
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    *,
+    batch_size: int | None = None,
+    shuffle: bool = False,
+) -> Loader:
+    """Return what yields a batch after the other.
+
+    Args:
+        x: Inputs: an array or a nest of them; a Dataset or a DataLoader, which yield inputs, or
+            tuples of inputs, labels and weights.
+        y: Labels, where `x` does not hold them.
+        sample_weight: A weight for each sample, where `x` does not hold it.
+        batch_size: Samples a batch, 32 by default; a DataLoader has its own.
+        shuffle: Whether to draw another order at each pass; a DataLoader has its own.
+
+    Returns:
+        An iterable of batches.
+
+    Raises:
+        InvalidArgumentError: If an argument cannot be used.
+
+    Example:
+        >>> batches = loader(np.ones((5, 2)), np.ones(5), batch_size=4)
+        >>> [len(x) for x, y in batches]
+        [4, 1]
+    """
+    of_arrays = not isinstance(x, Dataset | DataLoader)
+    if not of_arrays:
+        for argument, value in (("y", y), ("sample_weight", sample_weight)):
+            if value is not None:
+                allowed = f"None: with a {type(x).__name__}, each sample is a tuple with it"
+                raise InvalidArgumentError("data", argument, type(value).__name__, allowed)
+    if isinstance(x, DataLoader):
+        if batch_size is not None:
+            raise InvalidArgumentError(
+                "data", "batch_size", batch_size, "None: a DataLoader has its own"
+            )
+        return x
+    batch_size = check_integer("data", "batch_size", 32 if batch_size is None else batch_size)
+    if isinstance(x, Dataset):
+        shuffle = shuffle and not isinstance(x, IterableDataset)
+        return DataLoader(x, batch_size, shuffle=shuffle)
+    dataset = ArrayDataset(*check_arrays(x, y, sample_weight))
+    return DataLoader(dataset, batch_size, shuffle=shuffle, collate_fn=_as_it_is)
+
+
+def validation_loader(validation_data: Any, batch_size: int | None) -> Loader:
+    """Return what yields the batches of `fit`'s validation data.
+
+    Args:
+        validation_data: A tuple of inputs, labels and weights; a Dataset or a DataLoader.
+        batch_size: Samples a batch, 32 by default; a DataLoader has its own.
+
+    Returns:
+        An iterable of batches.
+    """
+    if isinstance(validation_data, DataLoader):
+        return validation_data
+    return loader(*unpack(validation_data), batch_size=batch_size)
+
+
+def check_arrays(x: Any, y: Any = None, sample_weight: Any = None) -> tuple[Any, ...]:
+    """Return inputs, labels and weights in memory as tensors, those at the end that are None off.
+
+    Args:
+        x: The inputs.
+        y: The labels, or None.
+        sample_weight: A weight for each sample, or None.
+
+    Returns:
+        One to three tensors, or nests of them, of one length.
+
+    Raises:
+        InvalidArgumentError: If they are not arrays of one length, or there are no samples.
+    """
+    data = {"x": x, "y": y, "sample_weight": sample_weight}
+    arrays = {name: to_tensors(name, value) for name, value in data.items()}
+    lengths = {
+        name: sorted({len(array) for array in arrays_in(value)}) for name, value in arrays.items()
+    }
+    if not lengths["x"]:
+        raise InvalidArgumentError("data", "x", x, _ALLOWED)
+    if len({length for found in lengths.values() for length in found}) != 1 or not lengths["x"][0]:
+        shown = ", ".join(f"{name} of {found}" for name, found in lengths.items() if found)
+        raise ValueError(f"All arrays must have one length, of at least 1. Received: {shown}.")
+    used = 3 if sample_weight is not None else 2 if y is not None else 1
+    return tuple(arrays.values())[:used]
+
+
+def split(x: Any, y: Any, sample_weight: Any, validation_split: float) -> tuple[Batch, Batch]:
+    """Set the last samples aside, before any shuffling.
+
+    Args:
+        x: The inputs, in memory.
+        y: The labels, or None.
+        sample_weight: A weight for each sample, or None.
+        validation_split: The fraction to set aside, above 0 and below 1.
+
+    Returns:
+        Inputs, labels and weights of what stays, and of what is set aside.
+
+    Raises:
+        InvalidArgumentError: If the fraction cannot be used, or the data is not in memory.
+        ValueError: If one of the parts would be empty.
+    """
+    fraction = check_number("fit", "validation_split", validation_split, minimum=0, maximum=1)
+    if isinstance(x, Dataset | DataLoader):
+        raise InvalidArgumentError(
+            "fit",
+            "validation_split",
+            validation_split,
+            f"0: a {type(x).__name__} cannot be split. Pass validation_data",
+        )
+    arrays = check_arrays(x, y, sample_weight)
+    count = len(arrays_in(arrays)[0])
+    kept = math.floor(count * (1 - fraction))
+    if not 0 < kept < count:
+        raise ValueError(
+            f"`validation_split` must leave a sample on either side. Received: {validation_split} "
+            f"of {count} samples."
+        )
+    first = mapped(lambda array: array[:kept], arrays)
+    last = mapped(lambda array: array[kept:], arrays)
+    return unpack(first), unpack(last)
+
+
+def unpack(batch: Any) -> Batch:
+    """Return a batch's inputs, labels and weights.
+
+    Args:
+        batch: Inputs, or a tuple or list of inputs, labels and weights, the latter optional.
+
+    Returns:
+        The three, None where there is none.
+
+    Raises:
+        ValueError: If the tuple has more than three parts.
+
+    Example:
+        >>> unpack([1, 2])
+        (1, 2, None)
+    """
+    if not isinstance(batch, tuple | list):
+        return batch, None, None
+    if not 1 <= len(batch) <= 3:
+        raise ValueError(
+            "A batch must be inputs, or a tuple of inputs, labels and weights, the latter two "
+            f"optional. Received: a tuple of {len(batch)}."
+        )
+    return (*batch, *(None,) * (3 - len(batch)))
+
+
+def joined(outputs: list[Any]) -> Any:
+    """Return the outputs for several batches as one.
+
+    Args:
+        outputs: Tensors, or nests of them, each with its batch first.
+
+    Returns:
+        NumPy arrays, in the same nest.
+    """
+    first = outputs[0]
+    if isinstance(first, dict):
+        return {name: joined([output[name] for output in outputs]) for name in first}
+    if isinstance(first, list | tuple):
+        return tuple(joined(list(parts)) for parts in zip(*outputs, strict=True))
+    whole = torch.cat(outputs).detach().cpu()
+    # NumPy has no bfloat16.
+    return (whole.float() if whole.dtype == torch.bfloat16 else whole).numpy()

@@ -1,0 +1,253 @@
+"""A model that is a stack of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from feasible.arguments import InvalidArgumentError
+from feasible.layers.configs import snake_case
+from feasible.layers.input import InputLayer
+from feasible.layers.layer import Layer, Shape, as_tensor
+from feasible.models.model import Model
+from feasible.models.modes import evaluating
+
+
+class Sequential(Model):
+    """A stack of layers, each of which takes what the one before it returns.
+
+    Its layers are Keras-style ones and any others, such as `torch.nn.Linear`. They are children
+    under their names, so that the state_dict's keys read ``"dense.weight"``. Where the sizes of
+    the input are known, from an `Input` or the first layer's `input_shape`, parameters are made as
+    layers are added, and otherwise at the first input.
+
+    Args:
+        layers: The layers; an `Input` may come first.
+        trainable: Whether the parameters are trained.
+        name: The model's name.
+
+    Raises:
+        InvalidArgumentError: If something is not a layer.
+        ValueError: If two layers were given one name.
+
+    Example:
+        >>> from feasible.layers import Dense, Input
+        >>> model = Sequential([Input((3,)), Dense(4, kernel_constraint="max_norm"), Dense(1)])
+        >>> list(model.state_dict())
+        ['dense.weight', 'dense.bias', 'dense_1.weight', 'dense_1.bias']
+        >>> model.output_shape
+        (None, 1)
+    """
+
+    def __init__(
+        self,
+        layers: Iterable[Any] | None = None,
+        trainable: bool = True,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name=name)
+        self.input_shape: Shape | None = None
+        # Names in order: one layer may stand in several places.
+        self._order: list[str] = []
+        # The sizes of each layer's output, as far as they are known.
+        self._shapes: list[Shape | None] = []
+        for layer in layers or ():
+            self.add(layer)
+        if not trainable:
+            self.trainable = False
+
+    @property
+    def layer_names(self) -> list[str]:
+        """The layers' names, in order."""
+        return list(self._order)
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        """The layers, in order."""
+        return [self._modules[name] for name in self._order]  # type: ignore[misc]
+
+    @property
+    def output_shape(self) -> Shape | None:
+        """The sizes of the output, the batch first; None where they are not known."""
+        return [self.input_shape, *self._shapes][-1]
+
+    def add(self, layer: Any) -> None:
+        """Add a layer at the end, or the sizes of the input at the beginning.
+
+        Args:
+            layer: A Keras-style layer, any other module, or an `Input`.
+
+        Raises:
+            InvalidArgumentError: If it is none of these.
+            ValueError: If its name is taken, or it is an `Input` and there is one.
+        """
+        if isinstance(layer, InputLayer):
+            self._set_input(layer)
+            return
+        if not isinstance(layer, nn.Module):
+            raise InvalidArgumentError(
+                self.name, "layer", layer, "a layer, a torch.nn.Module or an Input"
+            )
+        if not self._order and self.input_shape is None:
+            self.input_shape = getattr(layer, "input_shape", None)
+        name = self._name_for(layer)
+        # Not by add_module, which refuses names that the class has, such as "fit".
+        self._modules[name] = layer
+        self._order.append(name)
+        self._shapes.append(_built(layer, self.output_shape))
+
+    def _set_input(self, layer: InputLayer) -> None:
+        if self._order or self.input_shape is not None:
+            raise ValueError(
+                f"{self.name}: an Input must come first, and only once. Received: {layer!r}, "
+                f"where there {'are layers' if self._order else 'is one'} already."
+            )
+        self.input_shape = layer.batch_shape
+
+    def _name_for(self, layer: nn.Module) -> str:
+        """Return the name of a layer in the model, as Keras makes it: dense, dense_1, dense_2."""
+        for name, child in self._modules.items():
+            if child is layer:
+                return name
+        own = getattr(layer, "name", None) if getattr(layer, "named", False) else None
+        if own is not None:
+            if own in self._modules or own in vars(self) or "." in own:
+                raise ValueError(
+                    f"{self.name}: names of layers must be unique, without a dot, and none of the "
+                    f"model's own attributes. Received: {own!r}, where there are "
+                    f"{', '.join(self._modules) or 'none yet'}."
+                )
+            return str(own)
+        base = name = snake_case(type(layer).__name__)
+        count = 0
+        while hasattr(self, name):
+            count += 1
+            name = f"{base}_{count}"
+        if hasattr(layer, "named"):
+            layer.name = name  # type: ignore[assignment]
+        return name
+
+    def pop(self) -> nn.Module:
+        """Remove the last layer.
+
+        Returns:
+            The layer.
+
+        Raises:
+            IndexError: If there is none.
+        """
+        name = self._order.pop()
+        self._shapes.pop()
+        layer = self._modules[name]
+        if name not in self._order:
+            del self._modules[name]
+        return layer  # type: ignore[return-value]
+
+    def build(self, input_shape: Shape) -> None:
+        """Make the parameters for inputs of some sizes.
+
+        Args:
+            input_shape: The sizes, the batch first; None where a size is not known.
+
+        Raises:
+            ValueError: If a layer cannot take what comes before it.
+        """
+        shape: Shape | None = tuple(input_shape)
+        self.input_shape = shape
+        for place, layer in enumerate(self.layers):
+            self._shapes[place] = shape = _built(layer, shape)
+
+    def output_shapes(self) -> list[Shape | None]:
+        """Return the sizes of each layer's output, the batch first.
+
+        Returns:
+            Those of each layer; None where they are not known.
+        """
+        return list(self._shapes)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape | None:
+        """Return the sizes of the output for an input of some sizes.
+
+        Args:
+            input_shape: The sizes, the batch first; None where a size is not known.
+
+        Returns:
+            The output's sizes; None where they are not known.
+        """
+        shape: Shape | None = input_shape
+        for layer in self.layers:
+            shape = None if shape is None else _output_shape(layer, shape)
+        return shape
+
+    def forward(self, inputs: Any) -> Any:
+        """Compute the output, and build what is not built yet.
+
+        Args:
+            inputs: A tensor or an array, the batch first.
+
+        Returns:
+            The output.
+        """
+        outputs = inputs if isinstance(inputs, Tensor) else as_tensor(inputs)
+        if self.input_shape is None:
+            self.input_shape = (None, *outputs.shape[1:])
+        sized = None not in self.input_shape[1:]
+        for place, name in enumerate(self._order):
+            outputs = self._modules[name](outputs)  # type: ignore[misc]
+            if sized and self._shapes[place] is None and isinstance(outputs, Tensor):
+                self._shapes[place] = (None, *outputs.shape[1:])
+        return outputs
+
+    def __getitem__(self, place: int | slice) -> Any:
+        """Return a layer by its place, or a model of the layers in a slice, which are shared."""
+        return Sequential(self.layers[place]) if isinstance(place, slice) else self.layers[place]
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __iter__(self) -> Iterator[nn.Module]:
+        return iter(self.layers)
+
+
+def _built(layer: nn.Module, shape: Shape | None) -> Shape | None:
+    """Build a layer, and return the sizes of its output; None if they cannot be known."""
+    if shape is None:
+        return None
+    if isinstance(layer, Layer):
+        layer.build_once(shape)
+    elif isinstance(layer, Sequential):
+        layer.build(shape)
+    return _output_shape(layer, shape)
+
+
+def _output_shape(layer: nn.Module, shape: Shape) -> Shape | None:
+    """Return the sizes of a layer's output, or None if they cannot be known from these."""
+    if isinstance(layer, Layer | Sequential):
+        return layer.compute_output_shape(shape)
+    return None if None in shape[1:] else _tried_shape(layer, shape)
+
+
+@torch.no_grad()
+def _tried_shape(layer: nn.Module, shape: Shape) -> Shape:
+    """Return the sizes of the output of a module that knows them only by computing one."""
+    whole_numbers = isinstance(layer, nn.Embedding | nn.EmbeddingBag)
+    parameter = next(layer.parameters(), torch.empty(0))
+    # Of two examples, so that a module that squeezes axes keeps that of the batch.
+    inputs = torch.zeros(
+        (2, *shape[1:]),  # type: ignore[arg-type]
+        dtype=torch.int64 if whole_numbers else parameter.dtype,
+        device=parameter.device,
+    )
+    with evaluating(layer):
+        try:
+            return (None, *layer(inputs).shape[1:])
+        except (RuntimeError, ValueError) as error:
+            error.add_note(
+                f"This came of trying {type(layer).__name__} on zeros of shape "
+                f"{tuple(inputs.shape)}, to find the shape of its output. Leave out the Input to "
+                "build at the first batch."
+            )
+            raise

@@ -1,0 +1,79 @@
+"""The weights of modules as Keras orders, shapes and counts them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from feasible.layers.layer import Layer
+from feasible.torch.layouts import layouts_of
+
+
+def is_built(module: nn.Module) -> bool:
+    """Return whether all parameters in a module exist.
+
+    Args:
+        module: The module.
+
+    Returns:
+        False where a layer is not built, or a parameter is lazy.
+    """
+    layers = [layer for layer in module.modules() if isinstance(layer, Layer)]
+    return all(layer.built for layer in layers) and not any(map(is_lazy, module.parameters()))
+
+
+def count_params(module: nn.Module, *, trained: bool = False) -> int:
+    """Return how many numbers the weights of a module hold, those that exist.
+
+    Args:
+        module: The module.
+        trained: Whether to count those only that are trained.
+
+    Returns:
+        Their count: parameters and states, but no counters.
+
+    Example:
+        >>> norm = nn.BatchNorm1d(3)
+        >>> count_params(norm), count_params(norm, trained=True)
+        (12, 6)
+    """
+    return sum(
+        tensor.numel()
+        for tensor in [*module.parameters(), *module.buffers()]
+        if not is_lazy(tensor)
+        and tensor.is_floating_point()
+        and (tensor.requires_grad or not trained)
+    )
+
+
+def weight_views(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Return the weights of a module and of those in it, as Keras orders them.
+
+    Args:
+        module: The module.
+        prefix: What their names begin with, such as ``"encoder."``.
+
+    Yields:
+        A name, and a view in Keras layout, or as stored where that is not known.
+    """
+    if isinstance(module, Layer):
+        for layout, view in module.weight_views():
+            yield prefix + layout.parameter, view
+    else:
+        yield from _views_of_own(module, prefix)
+    for name, child in module.named_children():
+        yield from weight_views(child, f"{prefix}{name}.")
+
+
+def _views_of_own(module: nn.Module, prefix: str) -> Iterator[tuple[str, Tensor]]:
+    own = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
+    for name, tensor in own:
+        # Of states, counters are none of Keras's weights.
+        if not tensor.is_floating_point():
+            continue
+        rows = [layout for layout in layouts_of(module) if layout.parameter == name]
+        views = [layout.view(module, tensor.detach()) for layout in rows] or [tensor.detach()]
+        for view in views:
+            yield prefix + name, view
