@@ -11,7 +11,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 def test_digits(tmp_path: Path) -> None:
     path = tmp_path / "digits.png"
-    command = [sys.executable, EXAMPLES / "digits.py", "--epochs", "2", "--picture", path]
+    command = [sys.executable, EXAMPLES / "digits.py", "--epochs", "12", "--picture", path]
     done = subprocess.run(
         command, capture_output=True, text=True, check=True, cwd=tmp_path, timeout=300
     )
