@@ -69,45 +69,40 @@ def weight_of(module: nn.Module, name: str) -> Weight | None:
         True
     """
     parameter = module._parameters.get(name)
-    _refuse_flattened(module, name, parameter)
     if parameter is not None:
+        _refuse_flattened(module, name, parameter)
         return None if is_lazy(parameter) else Weight(module, name, parameter, (parameter,))
     if parametrize.is_parametrized(module, name):
         return _parametrized(module, name)
-    if _is_pruned(module, name):
-        original = module._parameters[f"{name}_orig"]
-        mask = module._buffers[f"{name}_mask"]
-        return Weight(module, name, original.detach() * mask, (original,))  # type: ignore[union-attr, operator, arg-type]
+    original, mask = module._parameters.get(f"{name}_orig"), module._buffers.get(f"{name}_mask")
+    if original is not None and mask is not None:
+        return Weight(module, name, original.detach() * mask, (original,))
+    if type(vars(module).get(name)) is Tensor:
+        raise _hidden(module, name, "FullyShardedDataParallel, or a hook,")
     return None
 
 
 # What the libraries that flatten parameters leave on them.
-_FLATTENED = {
+_MARKS = {
     "_fsdp_flattened": "FullyShardedDataParallel",
     "ds_id": "DeepSpeed's ZeRO",
     "_hp_mapping": "DeepSpeed's ZeRO",
 }
 
 
-def _refuse_flattened(module: nn.Module, name: str, parameter: Tensor | None) -> None:
-    """Raise where a weight has become a piece of a flat one, whose rows nobody can see."""
-    marks = [by for mark, by in _FLATTENED.items() if hasattr(parameter, mark)]
-    if (
-        parameter is None
-        and type(vars(module).get(name)) is Tensor
-        and not _is_pruned(module, name)
-    ):
-        marks = ["FullyShardedDataParallel"]
-    if marks:
-        raise ValueError(
-            f"{type(module).__name__}.{name} is constrained, and {marks[0]} has made it a piece of "
-            "a flat parameter, in which its vectors cannot be found. Shard the model by "
-            "torch.distributed.fsdp.fully_shard, which keeps parameters whole, or release it."
-        )
+def _refuse_flattened(module: nn.Module, name: str, parameter: Tensor) -> None:
+    for mark, library in _MARKS.items():
+        if hasattr(parameter, mark):
+            raise _hidden(module, name, library)
 
 
-def _is_pruned(module: nn.Module, name: str) -> bool:
-    return f"{name}_orig" in module._parameters and f"{name}_mask" in module._buffers
+def _hidden(module: nn.Module, name: str, by: str) -> ValueError:
+    return ValueError(
+        f"{type(module).__name__}.{name} is constrained, but {by} has made it a piece of another "
+        "parameter, in which its vectors cannot be found. Shard a model by "
+        "torch.distributed.fsdp.fully_shard, which keeps parameters whole; compute a weight from "
+        "others by torch.nn.utils.parametrize; or release it from its constraint."
+    )
 
 
 def _parametrized(module: nn.Module, name: str) -> Weight:
