@@ -66,7 +66,7 @@ class TestConstraints:
             torch.relu,
             nn.ReLU(),
         ],
-        ids=str,
+        ids=["name", "Keras 2", "Keras 3", "class", "instance", "function", "module"],
     )
     def test_one_may_be_given_in_any_form(self, constraint):
         layer = built(4, kernel_constraint=constraint, bias_constraint=constraint)
