@@ -133,8 +133,27 @@ def test_aliases_are_the_classes(alias: type, kind: type) -> None:
 def test_base_constraint_returns_the_weight(xp: Backend) -> None:
     array = xp.asarray([1.0, -2.0])
     assert xp.to_numpy(xp.call(Constraint(), array)).tolist() == [1, -2]
-    assert Constraint().vectors((3, 4)) == (1, 12)
     assert Constraint().resolve((0,)) == Constraint()
+
+
+@pytest.mark.parametrize(
+    ("constraint", "axes", "count", "length"),
+    [
+        (Constraint(), (0, 1, 2), 1, 36),
+        (CenterAround(1), (0, 1, 2), 1, 36),
+        (NonNeg(), (), 36, 1),
+        (MaxNorm(2, axis=-1), (2,), 9, 4),
+        (UnitNorm(axis="unit"), (0, 1), 4, 9),
+        (RadialConstraint(), (0,), 12, 3),
+    ],
+    ids=str,
+)
+def test_vectors_of_a_weight(
+    constraint: Constraint, axes: tuple[int, ...], count: int, length: int
+) -> None:
+    shape = (3, 3, 4)
+    assert constraint.vector_axes(shape) == axes
+    assert constraint.vectors(shape) == (count, length)
 
 
 def test_violation_of_a_constraint_of_ones_own(xp: Backend) -> None:

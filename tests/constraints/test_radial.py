@@ -105,6 +105,15 @@ def test_legacy_is_that_of_tf_keras_bit_for_bit(xp: Backend, case: dict[str, Any
     assert call(xp, RadialConstraint("legacy"), kernel, "float32").tobytes() == expected.tobytes()
 
 
+@pytest.mark.parametrize(("size", "signed"), [(2, False), (4, False), (1, True), (3, True)])
+def test_legacy_sign_of_zero_in_the_innermost_ring(size: int, signed: bool) -> None:
+    # tf.keras adds zeros to the sample of an even kernel, and only of that.
+    found = RadialConstraint("legacy")(np.full((size, size, 1, 1), -0.0))
+    innermost = np.array(ring_indices(size, 2, "chebyshev")).reshape(size, size) == 0
+    assert (np.signbit(found[innermost]) == signed).all()
+    assert np.signbit(found[~innermost]).all()
+
+
 def test_golden_covers_even_and_odd_sizes() -> None:
     assert {case["size"] for case in GOLDEN} >= {2, 3, 4, 5}
 
@@ -172,7 +181,7 @@ def test_radial_kernels_stay_bit_for_bit(
 ) -> None:
     rings = ring_indices(size, 2, constraint.metric)
     # A third has no exact mean, -0.0 is equal to 0.0, and NaN to nothing.
-    values = np.array([1 / 3, -0.0, np.nan, 1e30, 0.1, 0.7, 0.3])[rings]
+    values = np.array([1 / 3, np.nan, -0.0, 1e30, 0.1, 0.7, 0.3])[rings]
     array = xp.asarray(np.stack([values, values / 7], axis=-1).reshape(size, size, 1, 2))
     found = xp.to_numpy(xp.call(constraint, array))
     assert found.tobytes() == xp.to_numpy(array).tobytes()

@@ -495,6 +495,16 @@ def test_constraints_of_a_users_own_are_passed_as_custom_objects(path: Path) -> 
     assert again.layers[0].kernel_constraint.bound == 0.25
 
 
+def test_constraints_that_keras_lacks_are_passed_to_it_as_custom_objects(path: Path) -> None:
+    radial = feasible.RadialConstraint("mean")
+    model = feasible.Sequential(
+        [layers.Input((5, 5, 2)), layers.Conv2D(3, 3, kernel_constraint=radial)]
+    )
+    model.save(path)
+    loaded = keras.saving.load_model(path, {"RadialConstraint": feasible.RadialConstraint})
+    assert loaded.layers[0].kernel_constraint == radial
+
+
 def branched() -> keras.Model:
     x = keras.Input((3,))
     return keras.Model(x, keras.layers.Add()([x, keras.layers.Dense(3)(x)]))

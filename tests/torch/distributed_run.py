@@ -22,7 +22,7 @@ from torch.distributed.tensor.debug import CommDebugMode
 from torch.nn.parallel import DistributedDataParallel
 
 from feasible import MaxNorm, MinMaxNorm, NonNeg, RadialConstraint, UnitNorm
-from feasible.torch import check, constrain, constraints_of, project
+from feasible.torch import Monitor, check, constrain, constraints_of, project
 
 CONSTRAINTS: list[Any] = [
     MaxNorm(0.3, axis="unit"),
@@ -205,6 +205,33 @@ def communication(world: int) -> None:
             counted.get_comm_counts(),
         )
     project(model)
+
+
+def monitored(world: int) -> None:
+    """A monitor measures a process's own part, or the whole weight where that is gathered."""
+    mesh = init_device_mesh("cpu", (world,))
+    rank = dist.get_rank()
+    for places, constraint, kept, dim in (
+        ([Shard(0)], MaxNorm(0.3, axis="unit"), lambda w: w.chunk(world, 0)[rank], 1),
+        ([Shard(0)], MaxNorm(0.3, axis=1), lambda w: w.chunk(world, 0)[rank], 0),
+        ([Replicate()], MaxNorm(0.3, axis=1), lambda w: w, 0),
+        ([Shard(0)], lambda w: w.clamp(-0.1, 0.1), lambda w: w, (0, 1)),
+    ):
+        torch.manual_seed(0)
+        reference = nn.Linear(5, 7, bias=False)
+        model = sharded(copy.deepcopy(reference), lambda name, p=places: p, mesh)
+        before = kept(reference.weight.detach().clone()).double()
+        for one in (reference, model):
+            constrain(one, kernel=constraint)
+        project(reference)
+        with Monitor(model) as monitor:
+            project(model)
+        moved = kept(reference.weight.detach()).double() - before
+        distances = torch.linalg.vector_norm(moved, dim=dim)
+        (sample,) = monitor.records()
+        assert abs(sample.mean_distance - distances.mean()) < 1e-6, (places, constraint)
+        assert abs(sample.max_distance - distances.max()) < 1e-6, (places, constraint)
+        assert sample.max_distance > 1e-3
 
 
 def refused(world: int) -> None:

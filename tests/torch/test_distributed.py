@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).with_name("distributed_run.py")
-RUNS = [("ddp,fsdp2,dtensor,convolutions,communication,refused", 2), ("fsdp2,dtensor", 3)]
+RUNS = [("ddp,fsdp2,dtensor,convolutions,communication,monitored,refused", 2), ("fsdp2,dtensor", 3)]
 RUNS += [("dtensor", 4)]
 
 

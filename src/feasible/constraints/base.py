@@ -80,6 +80,19 @@ class Constraint:
         del unit_axes
         return self
 
+    def vector_axes(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """Return the axes that one vector of a weight of this shape lies along.
+
+        A vector is what is constrained alone, whatever the rest of the weight is.
+
+        Args:
+            shape: The weight's shape.
+
+        Returns:
+            The axes in ascending order; unless overridden, all: the whole weight is one vector.
+        """
+        return tuple(range(len(shape)))
+
     def vectors(self, shape: Sequence[int]) -> tuple[int, int]:
         """Return how many vectors a weight of this shape holds, and how long each is.
 
@@ -87,9 +100,11 @@ class Constraint:
             shape: The weight's shape.
 
         Returns:
-            Their count and their length; unless overridden, the whole weight is one vector.
+            Their count and their length.
         """
-        return 1, math.prod(shape)
+        axes = self.vector_axes(shape)
+        count = math.prod(size for axis, size in enumerate(shape) if axis not in axes)
+        return count, math.prod(shape[axis] for axis in axes)
 
     def violations(self, w: Array) -> Array:
         """Return how far each vector of a weight is from being feasible.

@@ -44,16 +44,17 @@ class NonNeg(Constraint):
         # The maximum with zero may turn -0.0, which is feasible, into 0.0.
         return xp.where(clipped == w, w, clipped)
 
-    def vectors(self, shape: Sequence[int]) -> tuple[int, int]:
-        """Return how many entries a weight of this shape has: each is constrained alone.
+    def vector_axes(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """Return no axes: each entry is constrained alone.
 
         Args:
             shape: The weight's shape.
 
         Returns:
-            The number of entries, and 1.
+            An empty tuple.
         """
-        return math.prod(shape), 1
+        del shape
+        return ()
 
     def measured(self, w: Array) -> Array:
         """Return the entries.

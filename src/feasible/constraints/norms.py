@@ -86,7 +86,7 @@ class NormConstraint(Constraint):
         Returns:
             The sums, in the dtype to accumulate in, with 1 for each axis of a vector.
         """
-        axes = vector_axes(type(self).__name__, self.axis, w.shape)
+        axes = self.vector_axes(w.shape)
         return _reduce(namespace(w).sum, namespace(w).square(_widened(w)), axes)
 
     def rescaled(self, w: Array, squares: Array, length: int) -> Array:
@@ -105,7 +105,7 @@ class NormConstraint(Constraint):
     def _measured(self, w: Array) -> _Measured:
         """Measure each vector, and decide which are feasible."""
         xp = namespace(w)
-        axes = vector_axes(type(self).__name__, self.axis, w.shape)
+        axes = self.vector_axes(w.shape)
         scaled, scale = _scaled(type(self).__name__, w, axes)
         squares = _reduce(xp.sum, xp.square(scaled), axes)
         return self._judged(w, scaled, scale, squares, math.prod([w.shape[axis] for axis in axes]))
@@ -169,20 +169,19 @@ class NormConstraint(Constraint):
             return self
         return self.from_config({**self.get_config(), "axis": list(unit_axes)})
 
-    def vectors(self, shape: Sequence[int]) -> tuple[int, int]:
-        """Return how many vectors a weight of this shape holds, and how long each is.
+    def vector_axes(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """Return the axes that one vector of a weight of this shape lies along.
 
         Args:
             shape: The weight's shape.
 
         Returns:
-            Their count and their length.
+            The axes that `axis` names, counted from 0, in ascending order.
+
+        Raises:
+            ValueError: If the shape does not have such an axis.
         """
-        axes = vector_axes(type(self).__name__, self.axis, shape)
-        others = set(range(len(shape))) - set(axes)
-        return math.prod([shape[axis] for axis in others]), math.prod(
-            [shape[axis] for axis in axes]
-        )
+        return vector_axes(type(self).__name__, self.axis, shape)
 
     @property
     def bounds(self) -> tuple[float, float]:

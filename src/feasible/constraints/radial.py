@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any, Literal
@@ -99,17 +98,20 @@ class RadialConstraint(Constraint):
             return {"rings": self.rings, "metric": self.metric}
         return {"rings": self.rings}
 
-    def vectors(self, shape: Sequence[int]) -> tuple[int, int]:
-        """Return how many kernels a weight of this shape holds, and how large each is.
+    def vector_axes(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """Return the spatial axes: each kernel is constrained alone.
 
         Args:
             shape: The weight's shape.
 
         Returns:
-            The number of pairs of channels, and the number of entries in a kernel.
+            All axes but the last two.
+
+        Raises:
+            ValueError: If it is not the shape of such kernels.
         """
-        size, rank = self._spatial(shape)
-        return math.prod(shape[rank:]), size**rank
+        _, rank = self._spatial(shape)
+        return tuple(range(rank))
 
     def violations(self, w: Array) -> Array:
         """Return how far each kernel is from the nearest radial one.
@@ -123,9 +125,8 @@ class RadialConstraint(Constraint):
         xp = namespace(w)
         nearest = RadialConstraint(rings="mean", metric=self.metric)
         wide = astype(w, accumulation_dtype(w))
-        _, rank = self._spatial(w.shape)
         squares = xp.square(nearest(wide) - wide)
-        return xp.reshape(xp.sqrt(xp.sum(squares, axis=tuple(range(rank)))), (-1,))
+        return xp.reshape(xp.sqrt(xp.sum(squares, axis=self.vector_axes(w.shape))), (-1,))
 
 
 _DISTANCES: dict[Metric, Callable[[Sequence[int]], int]] = {

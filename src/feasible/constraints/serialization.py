@@ -100,12 +100,13 @@ def _serialized_instance(constraint: Any) -> dict[str, Any]:
         for name, value in constraint.get_config().items()
     }
     _check_config(kind, config)
-    name = registered_name(kind) or kind.__name__
+    name, module = registered_name(kind) or kind.__name__, _module(kind, config)
     return {
-        "module": _module(kind, config),
+        "module": module,
         "class_name": kind.__name__,
         "config": config,
-        "registered_name": None if kind in BUILT_IN else name,
+        # Under this name Keras looks for what it is given as a custom object.
+        "registered_name": None if module == "keras.constraints" else name,
     }
 
 

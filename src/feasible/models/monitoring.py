@@ -64,12 +64,14 @@ class MonitorCallback(Callback):
         if self.monitor is not None:
             self.monitor.log_to(*trainer.loggers)
 
-    def on_train_end(self, *arguments: Any) -> None:
+    def on_train_end(self, *others: Any) -> None:
         """Watch no more."""
+        del others
         self._stop()
 
-    def on_exception(self, *arguments: Any) -> None:
+    def on_exception(self, *others: Any) -> None:
         """Watch no more."""
+        del others
         self._stop()
 
     def _stop(self) -> None:

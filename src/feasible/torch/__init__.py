@@ -13,6 +13,7 @@ from feasible.torch.constrain import constrain, release
 from feasible.torch.declarations import Bound, constraints_of
 from feasible.torch.layouts import ParameterLayout, layouts_of, register_layouts
 from feasible.torch.modules import register_torch_modules
+from feasible.torch.monitor import Monitor
 from feasible.torch.parametrization import parametrization
 from feasible.torch.stepping import project
 
@@ -21,6 +22,7 @@ follow_averages()
 
 __all__ = [
     "Bound",
+    "Monitor",
     "ParameterLayout",
     "check",
     "constrain",

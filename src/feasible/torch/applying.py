@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor
 
 from feasible.constraints import Constraint
 from feasible.torch.declarations import Bound
+
+# What is shown each weight's view and its projection, before the one becomes the other.
+observers: list[Callable[[Bound, Tensor, Tensor], None]] = []
 
 
 def apply(bound: Bound, view: Tensor) -> None:
@@ -34,4 +39,17 @@ def apply(bound: Bound, view: Tensor) -> None:
                 f"{bound.name}: the constraint {constraint!r} must return a tensor of the "
                 f"weight's {what}, {wanted}. Received: {received}."
             )
+    write(bound, view, projected)
+
+
+def write(bound: Bound, view: Tensor, projected: Tensor) -> None:
+    """Write a projection over the weight, or over a process's part of one.
+
+    Args:
+        bound: The weight and its constraint.
+        view: The weight, in the layout in which the constraint counts axes.
+        projected: Its projection.
+    """
+    for observe in observers:
+        observe(bound, view, projected)
     view.copy_(projected)

@@ -14,8 +14,7 @@ from torch.distributed.tensor import DTensor, Replicate, Shard
 from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
 
 from feasible.constraints import NonNeg, NormConstraint
-from feasible.constraints.axes import vector_axes
-from feasible.torch.applying import apply
+from feasible.torch.applying import apply, write
 from feasible.torch.declarations import Bound
 
 
@@ -93,7 +92,7 @@ def _axes(bound: Bound, order: list[int]) -> tuple[int, ...]:
     constraint = bound.constraint
     assert isinstance(constraint, NormConstraint)
     shape = [bound.weight.tensor.shape[stored] for stored in order]
-    return vector_axes(type(constraint).__name__, constraint.axis, shape)
+    return constraint.vector_axes(shape)
 
 
 def _part(bound: Bound, weight: DTensor, order: list[int]) -> _Part:
@@ -132,7 +131,7 @@ def _complete(mesh: DeviceMesh, parts: list[_Part]) -> None:
         constraint = part.bound.constraint  # type: ignore[assignment]
         length = part.bound.weight.tensor.numel() // max(len(whole), 1)
         squares = whole.reshape(part.vectors)[part.place]
-        part.view.copy_(constraint.rescaled(part.view, squares, length))
+        write(part.bound, part.view, constraint.rescaled(part.view, squares, length))
 
 
 def _counts(weight: DTensor) -> bool:
