@@ -143,7 +143,9 @@ def test_a_layer_is_saved_as_keras_saves_it(layer):
     assert found.get_config()[next(iter(arguments))] == next(iter(arguments.values()))
 
 
-@pytest.mark.parametrize("activation", [lambda x: x, nn.GELU(), Shift], ids=["lambda", "module", "class"])
+@pytest.mark.parametrize(
+    "activation", [lambda x: x, nn.GELU(), Shift], ids=["lambda", "module", "class"]
+)
 def test_what_could_not_be_found_again_is_not_saved(activation):
     with pytest.raises(InvalidArgumentError, match=r"activations\.register"):
         activations.serialize(activation)

@@ -221,7 +221,9 @@ def test_a_registered_one_is_found_again():
     assert type(initializers.get(saved)) is Increasing
 
 
-@pytest.mark.parametrize("initializer", [torch.ones, initializers.Initializer()], ids=["function", "instance"])
+@pytest.mark.parametrize(
+    "initializer", [torch.ones, initializers.Initializer()], ids=["function", "instance"]
+)
 def test_what_could_not_be_found_again_is_not_saved(initializer):
     assert initializers.get(initializer) is initializer
     with pytest.raises(InvalidArgumentError, match=r"initializers\.register"):
