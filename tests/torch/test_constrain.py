@@ -198,6 +198,36 @@ def test_a_parametrization_that_cannot_be_written_through_is_refused() -> None:
         constrain(model, kernel=NonNeg())
 
 
+@pytest.mark.parametrize("mark", ["ds_id", "_hp_mapping"])
+def test_weights_that_were_partitioned_are_refused(mark: str) -> None:
+    model = network()
+    constrain(model, kernel=NonNeg())
+    setattr(model[3].weight, mark, 1)
+    before = model[3].weight.clone()
+    with pytest.raises(ValueError, match=r"Linear\.weight is constrained, but DeepSpeed's ZeRO"):
+        project(model)
+    assert torch.equal(model[3].weight, before)
+    other = network()
+    with pytest.raises(ValueError, match="DeepSpeed"):
+        take_step(other)
+    delattr(model[3].weight, mark)
+    take_step(other)
+
+
+def test_weights_that_a_hook_computes_are_refused() -> None:
+    model = nn.Linear(3, 2)
+    constrain(model, kernel=NonNeg())
+    weight = model.weight
+    del model.weight
+    model.register_parameter("weight_v", weight)
+    model.weight = weight * 2
+    take_step(network())
+    with pytest.raises(ValueError, match=r"Linear\.weight .*or a hook, has made it a piece"):
+        project(model)
+    with pytest.raises(ValueError, match="or a hook"):
+        take_step(model, torch.ones(1, 3))
+
+
 def test_a_plain_loop_never_leaves_the_bound_also_in_copies() -> None:
     model = network()
     constrain(model, kernel=MaxNorm(0.5, axis="unit"))

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 from feasible.arguments import InvalidArgumentError
 from feasible.constraints.base import Constraint
 from feasible.constraints.non_negative import NonNeg
-from feasible.constraints.norms import MaxNorm, MinMaxNorm, NormConstraint, UnitNorm
+from feasible.constraints.norm_constraint import NormConstraint
+from feasible.constraints.norms import MaxNorm, MinMaxNorm, UnitNorm
 from feasible.constraints.radial import RadialConstraint
 
 Registered = TypeVar("Registered", bound=Callable[..., Any])

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from feasible.constraints import Constraint
 from feasible.torch.declarations import Bound
+from feasible.torch.in_place import rescale
 
 # What is shown each weight's view and its projection, before the one becomes the other.
 observers: list[Callable[[Bound, Tensor, Tensor], None]] = []
@@ -25,6 +26,8 @@ def apply(bound: Bound, view: Tensor) -> None:
         ValueError: If it returns one of another shape, dtype or device; the weight stays.
     """
     constraint = bound.constraint
+    if not observers and isinstance(constraint, Constraint) and rescale(constraint, view):
+        return
     # A callable of the user's may write to what it is given; the weight changes only if it returns.
     projected = constraint(view if isinstance(constraint, Constraint) else view.clone())
     if not isinstance(projected, Tensor):

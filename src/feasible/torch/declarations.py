@@ -188,8 +188,8 @@ def bind(
         The weight and its constraint, or None if there is no such weight, or not yet, or if none
         of the parameters behind it matters.
     """
-    weight = weight_of(module, declaration.layout.parameter)
-    if weight is None or not (among is None or any(id(one) in among for one in weight.trained)):
+    weight = weight_of(module, declaration.layout.parameter, among)
+    if weight is None:
         return None
     if declaration.layout.part is not None:
         name = f"{name}[{declaration.layout.part}]"

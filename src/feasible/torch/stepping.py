@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 
 from feasible.torch.applying import apply
@@ -79,19 +80,33 @@ def _after_step(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
     del args, kwargs
     if not watched or _skipped(optimizer):
         return
-    stepped = {
-        id(parameter)
-        for group in optimizer.param_groups
-        for parameter in group["params"]
-        if parameter.grad is not None
-    }
+    stepped = set(
+        chain.from_iterable(
+            _identities(parameter)
+            for group in optimizer.param_groups
+            for parameter in group["params"]
+            if parameter.grad is not None
+        )
+    )
     project_weights(
         bound
         for constraints in watched.values()
         for bound in bound_weights(
-            constraints.module, f"{type(constraints.module).__name__}.", among=stepped
+            constraints.module, f"{_name(constraints.module)}.", among=stepped
         )
     )
+
+
+def _identities(parameter: Tensor) -> list[int]:
+    """Return the identity of a parameter; of a flat one, also of the modules that it is made of."""
+    pieces = getattr(parameter, "_param_infos", ())
+    return [id(parameter), *(id(piece.module) for piece in pieces)]
+
+
+def _name(module: nn.Module) -> str:
+    """Return what to call a module in a message: a layer's own name, or its type's."""
+    name = vars(module).get("name")
+    return name if isinstance(name, str) else type(module).__name__
 
 
 def _skipped(optimizer: Optimizer) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -48,52 +49,49 @@ def is_sharded(tensor: Tensor) -> bool:
     return hasattr(tensor, "device_mesh") and hasattr(tensor, "placements")
 
 
-def weight_of(module: nn.Module, name: str) -> Weight | None:
+def weight_of(module: nn.Module, name: str, among: Container[int] | None = None) -> Weight | None:
     """Return a module's weight by its name: plain, parametrized or pruned.
 
     Args:
         module: The module.
         name: The weight's name, such as ``"weight"``.
+        among: The identities of the parameters that matter, and of modules whose parameters are
+            pieces of such; None for any.
 
     Returns:
-        The weight, or None where the module has none of this name, or none yet: a bias that is
-        switched off, a lazy parameter.
+        The weight; or None where the module has none of this name, or none yet, such as a bias that
+        is switched off or a lazy parameter; or where none of the parameters behind it matters.
 
     Raises:
-        ValueError: If it is parametrized in a way that cannot be written through, or is a piece of
-            a flat parameter.
+        ValueError: If it matters, and is parametrized in a way that cannot be written through or is
+            a piece of a flat parameter.
 
     Example:
         >>> linear = nn.Linear(2, 3)
         >>> weight_of(linear, "weight").tensor is linear.weight
         True
     """
+
+    def matter(tensors: Iterable[object]) -> bool:
+        return among is None or any(id(tensor) in among for tensor in tensors)
+
+    weight = None
     parameter = module._parameters.get(name)
-    if parameter is not None:
-        _refuse_flattened(module, name, parameter)
-        return None if is_lazy(parameter) else Weight(module, name, parameter, (parameter,))
-    if parametrize.is_parametrized(module, name):
-        return _parametrized(module, name)
     original, mask = module._parameters.get(f"{name}_orig"), module._buffers.get(f"{name}_mask")
-    if original is not None and mask is not None:
-        return Weight(module, name, original.detach() * mask, (original,))
-    if type(vars(module).get(name)) is Tensor:
+    # What ZeRO's optimizer steps is nothing of the module's, so that it would never seem to matter.
+    if hasattr(parameter, "ds_id") or hasattr(parameter, "_hp_mapping"):
+        raise _hidden(module, name, "DeepSpeed's ZeRO")
+    if hasattr(parameter, "_fsdp_flattened") and matter([parameter]):
+        raise _hidden(module, name, "FullyShardedDataParallel")
+    if parameter is not None:
+        weight = None if is_lazy(parameter) else Weight(module, name, parameter, (parameter,))
+    elif parametrize.is_parametrized(module, name):
+        weight = _parametrized(module, name)
+    elif original is not None and mask is not None:
+        weight = Weight(module, name, original.detach() * mask, (original,))
+    elif type(vars(module).get(name)) is Tensor and matter([module, *module._parameters.values()]):
         raise _hidden(module, name, "FullyShardedDataParallel, or a hook,")
-    return None
-
-
-# What the libraries that flatten parameters leave on them.
-_MARKS = {
-    "_fsdp_flattened": "FullyShardedDataParallel",
-    "ds_id": "DeepSpeed's ZeRO",
-    "_hp_mapping": "DeepSpeed's ZeRO",
-}
-
-
-def _refuse_flattened(module: nn.Module, name: str, parameter: Tensor) -> None:
-    for mark, library in _MARKS.items():
-        if hasattr(parameter, mark):
-            raise _hidden(module, name, library)
+    return weight if weight is not None and matter(weight.trained) else None
 
 
 def _hidden(module: nn.Module, name: str, by: str) -> ValueError:
