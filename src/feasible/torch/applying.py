@@ -10,8 +10,23 @@ from feasible.constraints import Constraint
 from feasible.torch.declarations import Bound
 from feasible.torch.in_place import rescale
 
-# What is shown each weight's view and its projection, before the one becomes the other.
-observers: list[Callable[[Bound, Tensor, Tensor], None]] = []
+Seeing = Callable[[Tensor], None]
+
+# What is shown each weight's view before it is projected, and may return what is shown it after.
+observers: list[Callable[[Bound, Tensor], Seeing | None]] = []
+
+
+def observed(bound: Bound, view: Tensor) -> list[Seeing]:
+    """Show a weight that will be projected to the observers.
+
+    Args:
+        bound: The weight and its constraint.
+        view: What will be projected.
+
+    Returns:
+        What wants to see it afterwards.
+    """
+    return [seeing for observe in observers if (seeing := observe(bound, view)) is not None]
 
 
 def apply(bound: Bound, view: Tensor) -> None:
@@ -25,8 +40,15 @@ def apply(bound: Bound, view: Tensor) -> None:
         TypeError: If the constraint does not return a tensor.
         ValueError: If it returns one of another shape, dtype or device; the weight stays.
     """
+    seeings = observed(bound, view)
+    _project(bound, view)
+    for see in seeings:
+        see(view)
+
+
+def _project(bound: Bound, view: Tensor) -> None:
     constraint = bound.constraint
-    if not observers and isinstance(constraint, Constraint) and rescale(constraint, view):
+    if isinstance(constraint, Constraint) and rescale(constraint, view):
         return
     # A callable of the user's may write to what it is given; the weight changes only if it returns.
     projected = constraint(view if isinstance(constraint, Constraint) else view.clone())
@@ -42,17 +64,4 @@ def apply(bound: Bound, view: Tensor) -> None:
                 f"{bound.name}: the constraint {constraint!r} must return a tensor of the "
                 f"weight's {what}, {wanted}. Received: {received}."
             )
-    write(bound, view, projected)
-
-
-def write(bound: Bound, view: Tensor, projected: Tensor) -> None:
-    """Write a projection over the weight, or over a process's part of one.
-
-    Args:
-        bound: The weight and its constraint.
-        view: The weight, in the layout in which the constraint counts axes.
-        projected: Its projection.
-    """
-    for observe in observers:
-        observe(bound, view, projected)
     view.copy_(projected)

@@ -54,10 +54,13 @@ def _squares(view: Tensor, axes: tuple[int, ...]) -> Tensor:
     """Sum up the squares of each vector in float64, block by block along the slowest axis."""
     slowest = max(range(view.ndim), key=lambda axis: (view.shape[axis] > 1, view.stride(axis)))
     rows = max(_BLOCK * view.shape[slowest] // view.numel(), 1)
+    blocks = torch.split(view, rows, dim=slowest)
+    # One buffer for all: memory that is freed is given back, and costs more to get than to fill.
+    buffer = torch.empty_like(blocks[0], dtype=torch.float64)
     sums = []
-    for block in torch.split(view, rows, dim=slowest):
-        squares = block.double().square_()
-        sums.append(squares.sum(dim=axes, keepdim=True) if axes else squares)
+    for block in blocks:
+        squares = buffer.narrow(slowest, 0, block.shape[slowest]).copy_(block).square_()
+        sums.append(squares.sum(dim=axes, keepdim=True) if axes else squares.clone())
     if slowest in axes:
         return torch.stack(sums).sum(dim=0)
     return torch.cat(sums, dim=slowest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import chain, cycle, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -68,7 +69,7 @@ class _Series:
         self.values = torch.empty(0, len(_MEASURED))
         self.logged = 0
 
-    def append(self, before: Tensor, after: Tensor, rule: Constraint) -> None:
+    def append(self, rule: Constraint, before: Tensor, after: Tensor) -> None:
         """Measure a projection, without waiting for the device."""
         self.vectors, axes = rule.vectors(before.shape), rule.vector_axes(before.shape)
         wide = accumulation_dtype(before)
@@ -109,8 +110,9 @@ class Monitor:
 
     A step of a weight is an optimizer's step that projected it. What is measured stays on the
     weight's device, 32 bytes a sample, and only reading it waits for the device: `records`,
-    `log_to`, `plot` and printing. A sample costs as much as projecting by a norm once or twice; the
-    steps in between, and training without a monitor, cost nothing.
+    `log_to`, `plot` and printing. A sample costs some passes over the weight, and for a moment two
+    copies of it; the steps in between, and training without a monitor, cost nothing. The weights
+    are the same, bit for bit, as without.
 
     Of a weight that is sharded over processes, each process measures the part that it holds: its
     own vectors where they are whole, its own part of each where they are not. A weight that has to
@@ -173,19 +175,20 @@ class Monitor:
 
     # Or it would be compiled for each weight anew.
     @torch.compiler.disable  # type: ignore[untyped-decorator]
-    def _observe(self, bound: Bound, before: Tensor, after: Tensor) -> None:
-        """Count a projection of one of the model's weights, and sample it when it is due."""
+    def _observe(self, bound: Bound, before: Tensor) -> Callable[[Tensor], None] | None:
+        """Count a projection of one of the model's weights; return what samples it when due."""
         prefix = self._prefixes.get(bound.weight.module)
         if prefix is None:
-            return
+            return None
         name = prefix + bound.name.rpartition(".")[2]
         if name not in self._series:
             self._series[name] = _Series(self.initial_step)
         series = self._series[name]
         series.step += 1
-        if series.step % self.every == 0 and before.numel():
-            rule = bound.constraint if isinstance(bound.constraint, Constraint) else Constraint()
-            series.append(before, after, rule)
+        if series.step % self.every or not before.numel():
+            return None
+        rule = bound.constraint if isinstance(bound.constraint, Constraint) else Constraint()
+        return partial(series.append, rule, before.clone())
 
     def records(self) -> list[Sample]:
         """Return what was recorded, which waits for the device.

@@ -14,7 +14,7 @@ from torch.distributed.tensor import DTensor, Replicate, Shard
 from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
 
 from feasible.constraints import NonNeg, NormConstraint
-from feasible.torch.applying import apply, write
+from feasible.torch.applying import apply, observed
 from feasible.torch.declarations import Bound
 
 
@@ -131,7 +131,10 @@ def _complete(mesh: DeviceMesh, parts: list[_Part]) -> None:
         constraint = part.bound.constraint  # type: ignore[assignment]
         length = part.bound.weight.tensor.numel() // max(len(whole), 1)
         squares = whole.reshape(part.vectors)[part.place]
-        write(part.bound, part.view, constraint.rescaled(part.view, squares, length))
+        seeings = observed(part.bound, part.view)
+        part.view.copy_(constraint.rescaled(part.view, squares, length))
+        for see in seeings:
+            see(part.view)
 
 
 def _counts(weight: DTensor) -> bool:
