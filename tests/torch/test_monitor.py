@@ -145,6 +145,17 @@ def test_it_never_waits_for_the_device() -> None:
         monitor.records()
 
 
+def test_training_is_the_same_bit_for_bit() -> None:
+    model, other = network(), network()
+    torch.manual_seed(1)
+    with Monitor(model, every=2):
+        trained(model, 5)
+    torch.manual_seed(1)
+    trained(other, 5)
+    for mine, its in zip(model.parameters(), other.parameters(), strict=True):
+        assert torch.equal(mine, its)
+
+
 def test_long_runs() -> None:
     model = network()
     with Monitor(model) as monitor:

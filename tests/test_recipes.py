@@ -1,0 +1,99 @@
+"""Each recipe shows what it says, beside the same model without constraints."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+RECIPES = Path(__file__).parents[1] / "examples" / "recipes"
+
+
+def eegnet(without: Any, constrained: Any) -> None:
+    assert constrained["largest spatial filter"] <= 1 + 1e-6
+    assert constrained["largest class weights"] <= 0.25 + 1e-6
+    assert without["largest class weights"] > 1
+    # A quarter of the labels is wrong, and can only be memorized.
+    assert constrained["accuracy on its labels"] < without["accuracy on its labels"] - 0.05
+    assert constrained["loss on new data"] < without["loss on new data"]
+
+
+def sparse_autoencoder(without: Any, constrained: Any) -> None:
+    assert constrained["smallest direction"] == pytest.approx(1, abs=1e-5)
+    assert constrained["largest direction"] == pytest.approx(1, abs=1e-5)
+    assert without["largest direction"] > 3
+    assert without["L1 of the codes"] < constrained["L1 of the codes"] / 2
+    assert constrained["active codes a sample"] < 0.8 * without["active codes a sample"]
+    assert constrained["true directions found"] > without["true directions found"] + 8
+
+
+def monotone(without: Any, constrained: Any) -> None:
+    assert constrained["grid steps"] == 2 * 100 * 101
+    assert constrained["where it falls"] == 0
+    assert without["where it falls"] > 1000
+    assert constrained["error on the samples"] > without["error on the samples"]
+    assert constrained["error from the truth"] < 0.8 * without["error from the truth"]
+
+
+def normalized_transformer(without: Any, constrained: Any) -> None:
+    assert constrained["violated constraints"] == 0
+    assert constrained["shortest vector"] == pytest.approx(1, abs=1e-5)
+    assert constrained["longest vector"] == pytest.approx(1, abs=1e-5)
+    assert constrained["largest output"] <= 1 + 1e-5
+    assert without["violated constraints"] == 11
+    assert without["longest vector"] > 3
+    # Guessing among 16 tokens costs 2.77.
+    assert constrained["loss on new sequences"] < 0.5
+
+
+def wgan(without: Any, constrained: Any) -> None:
+    assert constrained["critic's largest weight"] == pytest.approx(0.2)
+    assert without["critic's largest weight"] > 1
+    assert constrained["critic's steepest slope"] < 10
+    assert without["critic's steepest slope"] > 100
+    assert constrained["critic's largest loss"] < 10
+    assert without["critic's largest loss"] > 100
+    name = "distance, in the second half"
+    assert constrained[name] < 0.8 * without[name]
+
+
+SHOWN = {
+    check.__name__: check
+    for check in (eegnet, sparse_autoencoder, monotone, normalized_transformer, wgan)
+}
+
+
+def load(name: str) -> ModuleType:
+    """The recipe as a module."""
+    spec = importlib.util.spec_from_file_location(name, RECIPES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_recipe_is_here() -> None:
+    assert {path.stem for path in RECIPES.glob("*.py")} == {*SHOWN}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_recipe_shows_what_it_says(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    recipe = load(name)
+    found = {constrained: recipe.measure(constrained) for constrained in (False, True)}
+    SHOWN[name](found[False], found[True])
+
+    monkeypatch.setattr(recipe, "measure", found.get)
+    recipe.main()
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert "without  with " in header
+    assert [row[: len(quantity)] for row, quantity in zip(rows, found[True], strict=True)] == [
+        *found[True]
+    ]
+    assert list(tmp_path.iterdir()) == []
