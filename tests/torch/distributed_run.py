@@ -180,6 +180,23 @@ def convolutions(world: int) -> None:
                 assert_equal(model, reference, (module, dim, rule))
 
 
+def parts(world: int) -> None:
+    """Parts of one parameter have constraints of their own, and the rest stays as it is."""
+    mesh = init_device_mesh("cpu", (world,))
+    rules = {"in_proj_weight[query]": NonNeg(), "in_proj_weight[value]": MaxNorm(0.1, axis="unit")}
+    for dim in (0, 1):
+        torch.manual_seed(0)
+        reference = nn.MultiheadAttention(4, 2, bias=False)
+        model = sharded(copy.deepcopy(reference), lambda name, d=dim: [Shard(d)], mesh)
+        for one in (reference, model):
+            constrain(one, rules)
+        step_by_hand(model, reference)
+        assert_equal(model, reference, dim)
+        query, key, _ = whole(model)["in_proj_weight"].chunk(3)
+        assert (query >= 0).all()
+        assert (key < 0).any()
+
+
 def communication(world: int) -> None:
     mesh = init_device_mesh("cpu", (world,))
     for places, constraint, reductions in (
@@ -189,6 +206,7 @@ def communication(world: int) -> None:
         ([Shard(1)], MaxNorm(0.3, axis="unit"), 1),
         ([Shard(1)], MaxNorm(0.3, axis=None), 1),
         ([Replicate()], lambda w: w - w.mean(), 0),
+        ([Shard(0)], lambda w: w - w.mean(), 2),
     ):
         model = sharded(
             network(), lambda name, p=places: p if name == "weight" else [Replicate()], mesh

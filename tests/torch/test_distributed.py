@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).with_name("distributed_run.py")
-RUNS = [("ddp,fsdp2,dtensor,convolutions,communication,monitored,refused", 2), ("fsdp2,dtensor", 3)]
-RUNS += [("dtensor", 4)]
+RUNS = [
+    ("ddp,fsdp2,dtensor,convolutions,parts,communication,monitored,refused", 2),
+    ("fsdp2,dtensor,convolutions,parts", 3),
+    ("dtensor", 4),
+]
 
 
 @pytest.mark.parametrize(("scenarios", "world"), RUNS)

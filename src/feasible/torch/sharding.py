@@ -13,7 +13,7 @@ from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor import DTensor, Replicate, Shard
 from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
 
-from feasible.constraints import NonNeg, NormConstraint
+from feasible.constraints import Constraint, NormConstraint
 from feasible.torch.applying import apply, observed
 from feasible.torch.declarations import Bound
 
@@ -38,8 +38,8 @@ def project_sharded(bounds: Iterable[Bound]) -> None:
     """Project sharded weights, each process its own part.
 
     Where no vector crosses from one process to another, nothing is communicated. Norms that do are
-    completed by one all-reduce for all weights of a mesh together, of one number a vector. A
-    constraint that needs the whole weight gathers it, one weight at a time.
+    completed by one all-reduce for all weights of a mesh together, of one number a vector. Other
+    vectors that do have their weight gathered, one weight at a time.
 
     Args:
         bounds: The weights, which are of type `DTensor`, and their constraints, in the same order
@@ -51,21 +51,30 @@ def project_sharded(bounds: Iterable[Bound]) -> None:
     crossing: dict[DeviceMesh, list[_Part]] = defaultdict(list)
     for bound in bounds:
         weight = _sharded(bound)
-        split = {place.dim for place in weight.placements if isinstance(place, Shard)}
-        order = _order(bound)
-        if isinstance(bound.constraint, NonNeg):
-            apply(bound, weight.to_local())
-        elif not split:
+        order, axes = _order(bound), _axes(bound)
+        if not axes and bound.layout.part is None:
+            apply(bound, weight.to_local())  # each entry alone, in whatever layout
+        elif _is_whole_here(weight, order, axes):
             apply(bound, bound.layout.view(bound.weight.module, weight.to_local()))
-        elif order is None or not isinstance(bound.constraint, NormConstraint):
-            _gather(bound, weight)
-        elif split.isdisjoint(order[axis] for axis in _axes(bound, order)):
-            apply(bound, bound.layout.view(bound.weight.module, weight.to_local()))
-        else:
+        elif order is not None and isinstance(bound.constraint, NormConstraint):
             crossing[weight.device_mesh].append(_part(bound, weight, order))
+            continue
+        else:
+            _gather(bound, weight)
         bound.weight.write_back()
     for mesh, parts in crossing.items():
         _complete(mesh, parts)
+        for part in parts:
+            part.bound.weight.write_back()
+
+
+def _is_whole_here(weight: DTensor, order: list[int] | None, axes: tuple[int, ...]) -> bool:
+    """Say whether no vector goes on in another process."""
+    split = [place for place in weight.placements if not isinstance(place, Replicate)]
+    if not split or order is None:
+        return not split
+    along = {order[axis] for axis in axes}
+    return not any(place.dim in along for place in split)  # type: ignore[attr-defined]
 
 
 def _sharded(bound: Bound) -> DTensor:
@@ -77,7 +86,8 @@ def _sharded(bound: Bound) -> DTensor:
 def _order(bound: Bound) -> list[int] | None:
     """Return which stored axis each axis of the view is, or None if it is no such permutation."""
     weight = _sharded(bound)
-    if any(type(place) not in (Shard, Replicate) for place in weight.placements):
+    plain = all(type(place) in (Shard, Replicate) for place in weight.placements)
+    if bound.layout.part is not None or not plain:
         return None
     # Strides that tell the axes apart, on a tensor without memory.
     strides = [10_007 + axis for axis in range(weight.ndim)]
@@ -87,12 +97,11 @@ def _order(bound: Bound) -> list[int] | None:
     return order if sorted(order) == list(range(weight.ndim)) else None
 
 
-def _axes(bound: Bound, order: list[int]) -> tuple[int, ...]:
-    """Return the axes of the view that one vector lies along."""
-    constraint = bound.constraint
-    assert isinstance(constraint, NormConstraint)
-    shape = [bound.weight.tensor.shape[stored] for stored in order]
-    return constraint.vector_axes(shape)
+def _axes(bound: Bound) -> tuple[int, ...]:
+    """Return the axes of the view that one vector lies along; of a callable's, all."""
+    shape = bound.layout.shape(bound.weight.module, bound.weight.tensor)
+    rule = bound.constraint if isinstance(bound.constraint, Constraint) else Constraint()
+    return rule.vector_axes(shape)
 
 
 def _part(bound: Bound, weight: DTensor, order: list[int]) -> _Part:
@@ -100,7 +109,7 @@ def _part(bound: Bound, weight: DTensor, order: list[int]) -> _Part:
         weight.shape, weight.device_mesh, weight.placements
     )
     view = bound.layout.view(bound.weight.module, weight.to_local())
-    axes = _axes(bound, order)
+    axes = _axes(bound)
     return _Part(
         bound,
         view,
