@@ -68,8 +68,17 @@ def test_require() -> None:
 
 
 def test_everything_public_is_there() -> None:
-    for name in feasible.__all__:
+    lazy = {"Model", "Sequential", "keras", "layers", "load_model", "models", "torch"}
+    assert {*feasible.__all__, *lazy} <= set(dir(feasible))
+    for name in dir(feasible):
         assert getattr(feasible, name) is not None
-    assert set(feasible.__all__) <= set(dir(feasible))
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         feasible.nothing  # noqa: B018
+
+
+def test_a_star_import_needs_no_framework_and_hides_none() -> None:
+    code = (
+        f"import sys; from feasible import *; print([m for m in {FRAMEWORKS} if m in sys.modules])"
+    )
+    assert run(code) == "[]"
+    assert run("import torch; from feasible import *; print(torch.__name__)") == "torch"

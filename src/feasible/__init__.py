@@ -25,33 +25,33 @@ from feasible.constraints import (
 )
 
 if TYPE_CHECKING:
-    from feasible import keras, layers, models, torch
-    from feasible.models import Model, Sequential, load_model
+    from feasible import keras as keras
+    from feasible import layers as layers
+    from feasible import models as models
+    from feasible import torch as torch
+    from feasible.models import Model as Model
+    from feasible.models import Sequential as Sequential
+    from feasible.models import load_model as load_model
 
 __version__ = "0.1.0"
 
+# Without what is imported when it is first used: a star import must need no framework, and must not
+# hide the libraries that `torch` and `keras` are named for.
 __all__ = [
     "Constraint",
     "InvalidArgumentError",
     "MaxNorm",
     "MinMaxNorm",
-    "Model",
     "NonNeg",
     "RadialConstraint",
-    "Sequential",
     "UnitNorm",
     "constraints",
-    "keras",
-    "layers",
-    "load_model",
     "max_norm",
     "min_max_norm",
-    "models",
     "non_neg",
     "ops",
     "radial_constraint",
     "report",
-    "torch",
     "unit_norm",
 ]
 
@@ -69,4 +69,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted({*__all__, *_PACKAGES, *_OF_MODELS})
