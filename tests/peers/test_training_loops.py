@@ -30,6 +30,16 @@ def network() -> nn.Sequential:
     return model
 
 
+class Counting:
+    """A constraint that counts how often it acts."""
+
+    calls = 0
+
+    def __call__(self, w: torch.Tensor) -> torch.Tensor:
+        Counting.calls += 1
+        return w
+
+
 def norms(model: nn.Module) -> torch.Tensor:
     return torch.cat([model[index].weight.detach().norm(dim=1) for index in (0, 2)])
 
@@ -171,6 +181,8 @@ def with_skorch(model: nn.Module, watch: Watch, folder: Path) -> None:
 
     class Watching(Callback):
         def on_batch_end(self, net: Any, **kwargs: Any) -> None:
+            if watch.model is model:
+                watch.model = net.module_  # which may be a copy of what it was given
             watch()
 
     net = NeuralNetRegressor(
@@ -183,9 +195,6 @@ def with_skorch(model: nn.Module, watch: Watch, folder: Path) -> None:
         verbose=0,
     )
     net.fit(X, Y)
-    # skorch trains the module that it was given, or a copy of it.
-    watch.model = net.module_
-    watch()
     model.load_state_dict(net.module_.state_dict())
 
 
@@ -205,6 +214,15 @@ def test_the_weights_are_feasible_after_every_step(loop: Any, tmp_path: Path) ->
     assert all(watch.seen)
     assert norms(model).max() <= BOUND
     assert norms(model).max() > 0.9 * BOUND
+
+
+@pytest.mark.parametrize("loop", LOOPS.values(), ids=LOOPS)
+def test_a_constraint_acts_once_a_step(loop: Any, tmp_path: Path) -> None:
+    model = network()
+    constrain(model, {"2.bias": Counting()})
+    Counting.calls = 0
+    loop(model, Watch(nn.Linear(1, 1)), tmp_path)
+    assert Counting.calls == len(X) // 8
 
 
 @pytest.mark.parametrize("loop", LOOPS.values(), ids=LOOPS)

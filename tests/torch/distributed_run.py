@@ -17,6 +17,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
+from torch.distributed.optim import ZeroRedundancyOptimizer
 from torch.distributed.tensor import DTensor, Replicate, Shard, distribute_tensor
 from torch.distributed.tensor.debug import CommDebugMode
 from torch.nn.parallel import DistributedDataParallel
@@ -81,6 +82,26 @@ def ddp(world: int) -> None:
             copies = [torch.empty_like(tensor) for _ in range(world)]
             dist.all_gather(copies, tensor.contiguous())
             assert all(torch.equal(tensor, other) for other in copies)
+
+
+def zero_redundancy(world: int) -> None:
+    """Optimizer states that are spread over processes change nothing, and act once a step."""
+    for constraint in CONSTRAINTS:
+        reference = network()
+        constrain(reference, kernel=constraint)
+        model = copy.deepcopy(reference)
+        torch.manual_seed(1)
+        optimizers = [
+            torch.optim.SGD(reference.parameters(), lr=0.02),
+            ZeroRedundancyOptimizer(model.parameters(), torch.optim.SGD, lr=0.02),
+        ]
+        for _ in range(3):
+            x = torch.randn(8, 5)
+            for one, optimizer in zip((reference, model), optimizers, strict=True):
+                optimizer.zero_grad()
+                one(x).square().sum().backward()
+                optimizer.step()
+        assert_equal(model, reference, constraint)
 
 
 def fsdp2(world: int) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 SCRIPT = Path(__file__).with_name("distributed_run.py")
 RUNS = [
-    ("ddp,fsdp2,dtensor,convolutions,parts,communication,monitored,refused", 2),
+    ("ddp,zero_redundancy,fsdp2,dtensor,convolutions,parts,communication,monitored,refused", 2),
     ("fsdp2,dtensor,convolutions,parts", 3),
     ("dtensor", 4),
 ]

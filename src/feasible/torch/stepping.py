@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from itertools import chain
 from typing import Any
@@ -110,9 +111,13 @@ def _name(module: nn.Module) -> str:
 
 
 def _skipped(optimizer: Optimizer) -> bool:
-    """Say whether a gradient scaler made a fused step leave the parameters as they were."""
-    found = getattr(optimizer, "found_inf", None)
-    return found is not None and bool(found)
+    """Say whether a step left the parameters as they were after the last one that was seen here."""
+    found_inf = getattr(optimizer, "found_inf", None)  # a gradient scaler's, during a fused step
+    if found_inf is not None and bool(found_inf):
+        return True
+    # It steps by an optimizer inside it, and then hands each part to the processes that lack it.
+    zero = sys.modules.get("torch.distributed.optim.zero_redundancy_optimizer")
+    return zero is not None and isinstance(optimizer, zero.ZeroRedundancyOptimizer)
 
 
 register_optimizer_step_post_hook(_after_step)
