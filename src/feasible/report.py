@@ -118,7 +118,7 @@ class Report:
 
     Attributes:
         rows: What was found, a row a parameter.
-        pending: The names and constraints of parameters that do not exist yet.
+        pending: The names and constraints of parameters that have no values yet.
 
     Example:
         >>> from feasible import MaxNorm

@@ -17,7 +17,6 @@ import torch.distributed as dist
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
-from torch.distributed.optim import ZeroRedundancyOptimizer
 from torch.distributed.tensor import DTensor, Replicate, Shard, distribute_tensor
 from torch.distributed.tensor.debug import CommDebugMode
 from torch.nn.parallel import DistributedDataParallel
@@ -86,6 +85,8 @@ def ddp(world: int) -> None:
 
 def zero_redundancy(world: int) -> None:
     """Optimizer states that are spread over processes change nothing, and act once a step."""
+    from torch.distributed.optim import ZeroRedundancyOptimizer  # which warns when it is imported
+
     for constraint in CONSTRAINTS:
         reference = network()
         constrain(reference, kernel=constraint)
@@ -122,6 +123,22 @@ def fsdp2(world: int) -> None:
             ours, theirs = check(model), check(reference)
             assert ours.ok == theirs.ok
             assert list(constraints_of(model)) == ["0.weight", "2.weight"]
+
+
+def from_meta(world: int) -> None:
+    """A model that is constrained and sharded before it has values."""
+    with torch.device("meta"):
+        model = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 5))
+    constrain(model, kernel=MaxNorm(0.3, axis=1))
+    for part in (model[0], model[2], model):
+        fully_shard(part)
+    assert [name for name, _ in check(model).pending] == ["0.weight", "2.weight"]
+    model.to_empty(device="cpu")
+    for parameter in model.parameters():
+        nn.init.constant_(parameter, 0.5)
+    train(model)
+    assert check(model).ok
+    assert len(check(model).rows) == 2
 
 
 def sharded(module: nn.Module, placements: Callable[[str], Any], mesh: Any) -> nn.Module:

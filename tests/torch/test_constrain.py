@@ -148,6 +148,23 @@ def test_a_lazy_parameter_is_bound_when_it_exists() -> None:
         torch.testing.assert_close(layer.weight.norm(dim=1), torch.ones(layer.weight.shape[0]))
 
 
+def test_a_model_on_the_meta_device_is_bound_before_it_has_values() -> None:
+    with torch.device("meta"):
+        model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
+    report = constrain(model, kernel=MaxNorm(0.1, axis="unit"), project=True)
+    assert report.rows == check(model).rows == ()
+    assert [name for name, _ in report.pending] == ["0.weight", "1.weight"]
+    with pytest.raises(ValueError, match="axis=2"):
+        constrain(model, bias=MaxNorm(1, axis=2))
+    model.to_empty(device="cpu")
+    for parameter in model.parameters():
+        nn.init.normal_(parameter)
+    take_step(model, torch.ones(1, 4))
+    report = check(model)
+    assert report.ok
+    assert [row.vectors for row in report.rows] == [3, 2]
+
+
 def test_release_by_name_role_or_altogether() -> None:
     model = network()
     constrain(model, kernel=NonNeg(), bias=NonNeg())

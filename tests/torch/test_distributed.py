@@ -10,7 +10,8 @@ import pytest
 
 SCRIPT = Path(__file__).with_name("distributed_run.py")
 RUNS = [
-    ("ddp,zero_redundancy,fsdp2,dtensor,convolutions,parts,communication,monitored,refused", 2),
+    ("ddp,zero_redundancy,fsdp2,from_meta,dtensor", 2),
+    ("convolutions,parts,communication,monitored,refused", 2),
     ("fsdp2,dtensor,convolutions,parts", 3),
     ("dtensor", 4),
 ]

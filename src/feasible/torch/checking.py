@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from torch import nn
 
@@ -34,19 +34,37 @@ def check(model: nn.Module, constraints: Mapping[str, Bound] | None = None) -> R
         False
     """
     if constraints is None:
-        return Report(tuple(map(row_of, constraints_of(model).values())))
+        return report_of(constraints_of(model).values())
     weights = {name: tensor.detach() for name, tensor in model.named_parameters()}
     if missing := sorted(set(constraints) - set(weights)):
         raise ValueError(
             f"`constraints` must name parameters of the model. Received: {missing}, where it has "
             f"{sorted(weights)}."
         )
-    return Report(
-        tuple(
-            row_of(bound._replace(weight=bound.weight._replace(tensor=weights[name])))
-            for name, bound in constraints.items()
-        )
+    return report_of(
+        bound._replace(weight=bound.weight._replace(tensor=weights[name]))
+        for name, bound in constraints.items()
     )
+
+
+def report_of(bounds: Iterable[Bound], pending: Iterable[tuple[str, str]] = ()) -> Report:
+    """Report how far some weights are from being feasible.
+
+    Args:
+        bounds: The weights and their constraints. Those on the meta device have no values to look
+            at, and are listed as pending.
+        pending: The names and constraints of weights that do not exist yet.
+
+    Returns:
+        What was found.
+    """
+    rows, waiting = [], []
+    for bound in bounds:
+        if bound.weight.tensor.device.type == "meta":
+            waiting.append((bound.name, repr(bound.constraint)))
+        else:
+            rows.append(row_of(bound))
+    return Report(tuple(rows), (*waiting, *pending))
 
 
 def row_of(bound: Bound) -> Row:

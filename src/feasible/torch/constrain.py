@@ -12,7 +12,7 @@ from torch.nn.utils import parametrize
 from feasible.arguments import check_choice
 from feasible.report import Report
 from feasible.rules import Rules, Selector, Target, as_rules, check_selector, match, select
-from feasible.torch.checking import row_of
+from feasible.torch.checking import report_of
 from feasible.torch.declarations import (
     AnyConstraint,
     attach,
@@ -67,8 +67,8 @@ def constrain(
 
     Returns:
         What the rules select, which prints as a table: the vectors that the axes make, and how far
-        the worst of them is from being feasible. Parameters that do not exist yet are listed by
-        name, and are bound when they do.
+        the worst of them is from being feasible. Parameters that do not exist yet, or are on the
+        meta device, are listed by name; the first are bound when they do.
 
     Raises:
         InvalidArgumentError: If a rule is of no known form.
@@ -103,7 +103,7 @@ def constrain(
             bounds.append(bound)
     if project and not dry_run:
         project_weights(bounds)
-    return Report(tuple(map(row_of, bounds)), tuple(pending))
+    return report_of(bounds, pending)
 
 
 def release(model: nn.Module, *selectors: Selector) -> list[str]:
