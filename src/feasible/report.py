@@ -107,7 +107,23 @@ class _Called(Constraint):
         return self.function(namespace(w).asarray(w, copy=True))
 
     def __repr__(self) -> str:
-        return getattr(self.function, "__name__", None) or repr(self.function)
+        return shown(self.function)
+
+
+def shown(constraint: Any) -> str:
+    """Return what to print for a constraint: of a plain function, the name.
+
+    Args:
+        constraint: A constraint or any callable.
+
+    Returns:
+        Its name or its repr.
+
+    Example:
+        >>> shown(abs)
+        'abs'
+    """
+    return getattr(constraint, "__name__", None) or repr(constraint)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from feasible.layers.configs import (
     torch_dtype,
 )
 from feasible.layers.roles import ConstraintOf, WeightOf
+from feasible.ops import convert_to_numpy
 from feasible.torch.declarations import declare, declared_constraint
 from feasible.torch.layouts import ParameterLayout, layouts_of
 
@@ -261,10 +262,7 @@ class Layer(nn.Module):
         Returns:
             NumPy arrays, such as the kernel and the bias.
         """
-        views = (view.cpu() for _, view in self.weight_views())
-        # NumPy has no bfloat16.
-        wide = (view.float() if view.dtype == torch.bfloat16 else view for view in views)
-        return [view.numpy().copy() for view in wide]
+        return [convert_to_numpy(view).copy() for _, view in self.weight_views()]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Write the weights, given in Keras's order and layout.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -13,6 +12,7 @@ from feasible.layers.configs import checked_name
 from feasible.layers.layer import Layer, Shape, as_tensor
 from feasible.models.summary import Line, summary
 from feasible.models.weight_views import count_params, is_built, weight_views
+from feasible.ops import convert_to_numpy
 
 
 class Layered(nn.Module):
@@ -98,10 +98,7 @@ class Layered(nn.Module):
         Returns:
             NumPy arrays; those of modules that are not known are as they are stored.
         """
-        views = (view.cpu() for _, view in weight_views(self))
-        # NumPy has no bfloat16.
-        wide = (view.float() if view.dtype == torch.bfloat16 else view for view in views)
-        return [view.numpy().copy() for view in wide]
+        return [convert_to_numpy(view).copy() for _, view in weight_views(self)]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Write the weights, given in Keras's order and layout.

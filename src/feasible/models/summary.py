@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from torch import nn
 
 from feasible.constraints import Constraint
 from feasible.layers.layer import Layer, Shape
 from feasible.models.weight_views import count_params, is_built
-from feasible.report import aligned
+from feasible.report import aligned, shown
 from feasible.torch.declarations import Bound, constraints_of, declared_constraint
 from feasible.torch.layouts import layouts_of
 
@@ -57,9 +57,7 @@ def summary(title: str, model: nn.Module, lines: list[Line]) -> str:
         (
             f"{name} ({type(layer).__name__})",
             "?" if shape is None else str(shape),
-            (f"{count_params(layer):,}" if is_built(layer) else "not built").rjust(
-                len("Parameters")
-            ),
+            _counted(layer).rjust(len("Parameters")),
         )
         for name, layer, shape in lines
     ]
@@ -85,22 +83,14 @@ def _constraints(layer: nn.Module) -> Iterator[str]:
         if isinstance(module, Layer) and not module.built:
             for layout in layouts_of(module):
                 if (constraint := declared_constraint(module, layout)) is not None:
-                    yield f"{name}.{layout.role}: {_shown(constraint)}".lstrip(".")
+                    yield f"{name}.{layout.role}: {shown(constraint)}".lstrip(".")
 
 
 def _described(bound: Bound) -> str:
     path = bound.name.rpartition(".")[0]
-    text = f"{path}.{bound.layout.role}: {_shown(bound.declared)}".lstrip(".")
+    text = f"{path}.{bound.layout.role}: {shown(bound.declared)}".lstrip(".")
     if not isinstance(bound.constraint, Constraint):
         return text
     vectors, length = bound.constraint.vectors(bound.view.shape)
     counted = f"{vectors:,} vectors of {length:,}" if length > 1 else f"{vectors:,} entries"
     return f"{text} · {counted}"
-
-
-def _shown(constraint: Any) -> str:
-    return (
-        repr(constraint)
-        if isinstance(constraint, Constraint)
-        else str(getattr(constraint, "__name__", None) or repr(constraint))
-    )

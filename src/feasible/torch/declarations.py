@@ -78,6 +78,11 @@ class Bound(NamedTuple):
     constraint: AnyConstraint
 
     @property
+    def rule(self) -> Constraint:
+        """The constraint; for another callable, one that takes the weight as one vector."""
+        return self.constraint if isinstance(self.constraint, Constraint) else Constraint()
+
+    @property
     def view(self) -> Tensor:
         """The weight in the layout in which the constraint counts axes, without gradient."""
         return self.layout.view(self.weight.module, self.weight.tensor.detach())

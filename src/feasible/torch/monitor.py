@@ -187,8 +187,7 @@ class Monitor:
         series.step += 1
         if series.step % self.every or not before.numel():
             return None
-        rule = bound.constraint if isinstance(bound.constraint, Constraint) else Constraint()
-        return partial(series.append, rule, before.clone())
+        return partial(series.append, bound.rule, before.clone())
 
     def records(self) -> list[Sample]:
         """Return what was recorded, which waits for the device.

@@ -13,7 +13,7 @@ from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor import DTensor, Replicate, Shard
 from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
 
-from feasible.constraints import Constraint, NormConstraint
+from feasible.constraints import NormConstraint
 from feasible.torch.applying import apply, observed
 from feasible.torch.declarations import Bound
 
@@ -57,7 +57,7 @@ def project_sharded(bounds: Iterable[Bound]) -> None:
         elif _is_whole_here(weight, order, axes):
             apply(bound, bound.layout.view(bound.weight.module, weight.to_local()))
         elif order is not None and isinstance(bound.constraint, NormConstraint):
-            crossing[weight.device_mesh].append(_part(bound, weight, order))
+            crossing[weight.device_mesh].append(_part(bound, weight, order, axes))
             continue
         else:
             _gather(bound, weight)
@@ -100,16 +100,14 @@ def _order(bound: Bound) -> list[int] | None:
 def _axes(bound: Bound) -> tuple[int, ...]:
     """Return the axes of the view that one vector lies along; of a callable's, all."""
     shape = bound.layout.shape(bound.weight.module, bound.weight.tensor)
-    rule = bound.constraint if isinstance(bound.constraint, Constraint) else Constraint()
-    return rule.vector_axes(shape)
+    return bound.rule.vector_axes(shape)
 
 
-def _part(bound: Bound, weight: DTensor, order: list[int]) -> _Part:
+def _part(bound: Bound, weight: DTensor, order: list[int], axes: tuple[int, ...]) -> _Part:
     _, offsets = compute_local_shape_and_global_offset(
         weight.shape, weight.device_mesh, weight.placements
     )
     view = bound.layout.view(bound.weight.module, weight.to_local())
-    axes = _axes(bound)
     return _Part(
         bound,
         view,
