@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from feasible import MaxNorm, NonNeg
-from feasible.rules import Target, as_rules, describe, match, select
+from feasible.rules import Target, as_rules, describe, match, select, selects
 
 
 class Linear:
@@ -80,7 +80,7 @@ def test_rules_are_a_mapping_or_pairs(rules: Any) -> None:
     ("rules", "message"),
     [
         ({3: NonNeg()}, r"`selector` must be a glob .* selector=3"),
-        ({("a", "b"): NonNeg()}, "`selector` must be"),
+        ({("a", 1): NonNeg()}, "`selector` must be"),
         ({(Linear, "kernel", 1): NonNeg()}, "`selector` must be"),
         ({"*": 3}, r"`constraint` must be a constraint or callable\. Received: constraint=3"),
         (["*"], "`rule` must be a pair"),
@@ -111,3 +111,28 @@ def test_a_predicate_is_described_by_its_name() -> None:
         return False
 
     assert describe(square_ones) == "square_ones"
+
+
+@pytest.mark.parametrize(
+    ("selector", "name", "selected"),
+    [
+        (("encoder.0", "kernel"), "encoder.0.weight", True),
+        (("encoder", "kernel"), "encoder.0.weight", True),
+        (("encoder", "k*l"), "encoder.0.weight", True),
+        (("encoder", "kernel"), "encoder/layer/kernel", True),
+        (("enc*r.0", "kernel"), "encoder.0.weight", True),
+        (("encoder", "bias"), "encoder.0.weight", False),
+        (("encoder.0", "kernel"), "encoder.01.weight", False),
+        (("0", "kernel"), "encoder.0.weight", False),
+    ],
+)
+def test_a_module_and_a_role_by_their_names(selector: Any, name: str, selected: bool) -> None:
+    assert selects(selector, Target(name, None, "kernel", None)) is selected
+
+
+def test_what_is_near_a_module_and_a_role() -> None:
+    targets = [Target("encoder.0.weight", None, "kernel", object())]
+    with pytest.raises(ValueError, match=r"'bias'\) selects no parameter\. Roles there: kernel"):
+        match(as_rules({("encoder", "bias"): NonNeg()}), targets)
+    with pytest.raises(ValueError, match=r"There is no such module\. Near: encoder\.0\."):
+        match(as_rules({("encode", "kernel"): NonNeg()}), targets)

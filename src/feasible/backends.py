@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 # Arrays and namespaces are Any throughout: the array API standard has no static types yet.
@@ -15,14 +16,15 @@ _namespaces: dict[type, Namespace] = {}
 def namespace(array: Array) -> Namespace:
     """Return the array API namespace whose functions take this array.
 
-    PyTorch is found through `sys.modules`, never imported: a tensor cannot exist before PyTorch
-    does. Namespaces are remembered by the array's type, so that a call costs one look-up.
+    PyTorch and TensorFlow are found through `sys.modules`, never imported: a tensor cannot exist
+    before its library does. Namespaces are remembered by the array's type, so that a call costs one
+    look-up. TensorFlow's has what the constraints use, under the names of the standard.
 
     Args:
-        array: An array of NumPy, PyTorch, JAX or any library of the array API standard.
+        array: An array of NumPy, PyTorch, JAX, TensorFlow or any library of the array API standard.
 
     Returns:
-        A module such as `numpy`, `jax.numpy` or `array_api_compat.torch`.
+        A namespace such as `numpy`, `jax.numpy` or `array_api_compat.torch`.
 
     Raises:
         TypeError: If it is not an array.
@@ -49,11 +51,49 @@ def _find(array: Array) -> Namespace:
         return compatible
     if hasattr(array, "__array_namespace__"):
         return array.__array_namespace__()
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is not None and isinstance(array, tensorflow.Tensor | tensorflow.Variable):
+        names = vars(tensorflow.experimental.numpy)
+        return SimpleNamespace(**{**names, **_in_tensorflow(tensorflow)})
     raise TypeError(
         "expected an array of NumPy, PyTorch, JAX or the array API standard. "
         f"Received: {array!r} of type {type(array).__name__}. "
         "`feasible.ops.convert_to_tensor` makes an array of numbers and sequences."
     )
+
+
+def _in_tensorflow(tensorflow: Any) -> dict[str, Any]:
+    """Return what the standard calls otherwise than TensorFlow's version of NumPy does."""
+    as_numpy = tensorflow.experimental.numpy
+    return {
+        "__name__": "tensorflow",
+        "astype": tensorflow.cast,
+        "bfloat16": tensorflow.bfloat16,
+        "bool": tensorflow.bool,
+        "concat": as_numpy.concatenate,
+        "permute_dims": as_numpy.transpose,
+        "pow": as_numpy.power,
+    }
+
+
+def value_of(weight: Array) -> Array:
+    """Return the array that a Keras variable holds, and any array as it is.
+
+    Args:
+        weight: A variable of Keras 3 on any of its backends, or an array.
+
+    Returns:
+        An array.
+
+    Example:
+        >>> import numpy as np
+        >>> value_of(np.ones(2))
+        array([1., 1.])
+    """
+    keras: Any = sys.modules.get("keras")
+    # Half imported, it has no variables yet.
+    is_variable = isinstance(weight, getattr(keras, "Variable", ()))
+    return weight.value if is_variable else weight
 
 
 def dtype_name(array: Array) -> str:
@@ -70,7 +110,9 @@ def dtype_name(array: Array) -> str:
         >>> dtype_name(np.ones(3))
         'float64'
     """
-    return str(array.dtype).rpartition(".")[2]
+    dtype = array.dtype
+    # The string of TensorFlow's says more than the name.
+    return str(getattr(dtype, "name", dtype)).rpartition(".")[2]
 
 
 def astype(array: Array, dtype: Any) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from feasible.arguments import InvalidArgumentError
 
-Selector = str | re.Pattern[str] | tuple[type, str] | Callable[[str, Any, Any], bool]
+Selector = str | re.Pattern[str] | tuple[type | str, str] | Callable[..., bool]
 Constraint = Callable[[Any], Any]
 Rules = Mapping[Any, Any] | Iterable[tuple[Any, Any]]
 
@@ -34,6 +34,16 @@ class Target:
     parameter: Any
     part: str | None = None
 
+    @property
+    def identity(self) -> Hashable:
+        """What is one and the same for a parameter under all its names."""
+        return id(self.parameter), self.part
+
+    @property
+    def seen(self) -> tuple[Any, ...]:
+        """What a predicate is called with."""
+        return self.name, self.module, self.parameter
+
 
 TargetT = TypeVar("TargetT", bound=Target)
 
@@ -44,7 +54,9 @@ class Rule(NamedTuple):
     Attributes:
         selector: A glob over names, or the name of a part such as ``"in_proj_weight[query]"``; a
             compiled regular expression that matches whole names; a pair of a module type and a
-            role; or a predicate of name, module and parameter.
+            role; a pair of two globs, over the names of modules, whose own modules it is for too,
+            and over roles; or a predicate, of name, module and
+            parameter in a model, and of path and leaf in a tree.
         constraint: The constraint, or any callable.
     """
 
@@ -99,7 +111,7 @@ def check_selector(selector: Any) -> Selector:
     typed = (
         isinstance(selector, tuple)
         and len(selector) == 2
-        and isinstance(selector[0], type)
+        and isinstance(selector[0], type | str)
         and isinstance(selector[1], str)
     )
     if typed or isinstance(selector, str | re.Pattern) or callable(selector):
@@ -108,8 +120,9 @@ def check_selector(selector: Any) -> Selector:
         "rules",
         "selector",
         selector,
-        "a glob over parameter names, a compiled regular expression, a pair (module type, role), "
-        "or a predicate (name, module, parameter) -> bool",
+        "a glob over parameter names, a compiled regular expression, a pair (module type, role) or "
+        "(module's name, role), or a predicate (name, module, parameter) -> bool, of trees "
+        "(path, leaf) -> bool",
     )
 
 
@@ -132,9 +145,18 @@ def selects(selector: Selector, target: Target) -> bool:
     if isinstance(selector, re.Pattern):
         return selector.fullmatch(target.name) is not None
     if isinstance(selector, tuple):
-        module_type, role = selector
-        return isinstance(target.module, module_type) and target.role == role
-    return bool(selector(target.name, target.module, target.parameter))
+        owner, role = selector
+        if isinstance(owner, str):
+            return fnmatchcase(target.role or "", role) and _is_in(target, owner)
+        return isinstance(target.module, owner) and target.role == role
+    return bool(selector(*target.seen))
+
+
+def _is_in(target: Target, owner: str) -> bool:
+    """Say whether a parameter is of a module that a glob names, or of one within that."""
+    # A path in a tree has slashes.
+    name = target.name.replace("/", ".").rpartition(".")[0]
+    return fnmatchcase(name, owner) or fnmatchcase(name, f"{owner}.*")
 
 
 def describe(selector: Selector) -> str:
@@ -153,7 +175,8 @@ def describe(selector: Selector) -> str:
     if isinstance(selector, re.Pattern):
         return f"re.compile({selector.pattern!r})"
     if isinstance(selector, tuple):
-        return f"({selector[0].__name__}, {selector[1]!r})"
+        owner, role = selector
+        return f"({repr(owner) if isinstance(owner, str) else owner.__name__}, {role!r})"
     return getattr(selector, "__name__", None) or repr(selector)
 
 
@@ -199,10 +222,10 @@ def match(rules: Sequence[Rule], targets: Sequence[TargetT]) -> list[tuple[Targe
         >>> [target.name for target, _ in match(as_rules({"*.weight": NonNeg()}), [weight])]
         ['dense.weight']
     """
-    chosen: dict[tuple[int, str | None], tuple[TargetT, Rule]] = {}
+    chosen: dict[Hashable, tuple[TargetT, Rule]] = {}
     for rule in rules:
         for target in select(rule.selector, targets):
-            other = chosen.setdefault((id(target.parameter), target.part), (target, rule))
+            other = chosen.setdefault(target.identity, (target, rule))
             if other[1] is not rule:
                 raise ValueError(
                     f"{target.name} can have one constraint, and two rules select it: "
@@ -213,6 +236,13 @@ def match(rules: Sequence[Rule], targets: Sequence[TargetT]) -> list[tuple[Targe
 
 def _near_misses(selector: Selector, targets: Sequence[Target]) -> str:
     """Say what there is that resembles what a selector asks for."""
+    if isinstance(selector, tuple) and isinstance(selector[0], str):
+        roles = {t.role for t in targets if t.role and _is_in(t, selector[0])}
+        if roles:
+            return f"Roles there: {', '.join(sorted(roles))}."
+        owners = {t.name.rpartition(".")[0] for t in targets}
+        near = get_close_matches(selector[0], owners, n=3, cutoff=0.3) or sorted(owners)[:8]
+        return f"There is no such module. Near: {', '.join(near) or 'none'}."
     if isinstance(selector, tuple):
         known = {f"({type(t.module).__name__}, {t.role!r})" for t in targets if t.role}
         return f"Known here: {', '.join(sorted(known)) or 'no module with known roles'}."

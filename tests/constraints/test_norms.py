@@ -5,11 +5,13 @@ from typing import Any
 import array_api_strict
 import jax
 import jax.numpy as jnp
+import ml_dtypes
 import numpy as np
 import pytest
 import torch
 from tests.conftest import BACKENDS, Backend
 
+from feasible.backends import namespace
 from feasible.constraints import MaxNorm, MinMaxNorm, NormConstraint, UnitNorm
 
 WEIGHT = np.random.default_rng(0).normal(size=(3, 3, 4, 5))
@@ -232,6 +234,84 @@ def test_parts_of_a_weight(library: Any, axis: Any, cut: int, through_vectors: b
         for part, square in zip(parts, squares, strict=True)
     ]
     np.testing.assert_allclose(np.concatenate(found, axis=cut), constraint(WEIGHT), rtol=1e-12)
+
+
+def halved(xp: Backend, constraint: NormConstraint) -> Any:
+    """What a call does, from the sums of squares over two halves, each in one reduction."""
+
+    def function(w: Any) -> Any:
+        halves = w[:3, ...], w[3:, ...]
+        squares = constraint.squares(halves[0]) + constraint.squares(halves[1])
+        _, length = constraint.vectors(w.shape)
+        parts = [constraint.rescaled(half, squares, length) for half in halves]
+        return namespace(w).concat(parts)
+
+    transformed = xp.transform(function)
+    return lambda values, dtype: xp.to_numpy(transformed(xp.asarray(values, dtype)))
+
+
+# A column a magnitude.
+MAGNITUDES = {
+    "float64": 10.0 ** np.arange(-150, 151, 10),
+    "float32": np.array([1e-37, 1e-30, 1e-20, 1e-10, 1e-3, 0.3, 1, 3, 1e3, 1e10, 1e20, 1e30, 1e36]),
+    "float16": np.array([1e-7, 1e-5, 1e-3, 0.3, 1, 3, 1e3, 1e4]),
+}
+MAGNITUDES["bfloat16"] = MAGNITUDES["float32"]
+RELATIVE = {"float64": 1e-12, "float32": 1e-6, "bfloat16": 1e-2, "float16": 1e-2}
+OF_ALL_MAGNITUDES = [
+    MaxNorm(1e-3),
+    MaxNorm(500),
+    MaxNorm(0),
+    MaxNorm(1e20),
+    MinMaxNorm(1e-3, 0.1),
+    MinMaxNorm(1, 2, rate=0.25),
+    UnitNorm(),
+]
+
+
+@each_library
+@pytest.mark.parametrize("constraint", OF_ALL_MAGNITUDES, ids=repr)
+def test_one_reduction_is_right_for_all_magnitudes(xp: Backend, constraint: NormConstraint) -> None:
+    function = halved(xp, constraint)
+    for dtype in xp.dtypes:
+        magnitudes = MAGNITUDES[dtype]
+        if xp.name == "jax-jit" and constraint in (MaxNorm(1e-3), MaxNorm(500)):
+            magnitudes = magnitudes[magnitudes < 2e30 * constraint.max_value]
+        values = np.random.default_rng(0).normal(size=(6, 1)) * magnitudes
+        given = xp.to_numpy(xp.asarray(values, dtype))
+        found = function(given, dtype)
+        norms = norm(given)
+        target = np.clip(norms, constraint.min_value, constraint.max_value)
+        expected = (1 - constraint.rate) * norms + constraint.rate * target
+        spacing = float(ml_dtypes.finfo(dtype).smallest_subnormal)
+        np.testing.assert_allclose(norm(found), expected, RELATIVE[dtype], 2 * spacing)
+        inside = norms == target
+        assert found[:, inside].tobytes() == given[:, inside].tobytes()
+        if constraint.rate == 1:
+            assert function(found, dtype).tobytes() == found.tobytes()
+
+
+def test_one_reduction_in_float32_leaves_alone_what_is_too_far_to_measure() -> None:
+    xp = next(backend for backend in BACKENDS if backend.name == "jax-jit")
+    function = halved(xp, MaxNorm(0.01))
+    given = np.array([[1e28, 1e32, 3e38]] * 6, np.float32)
+    found = function(given, "float32")
+    assert found[:, 1:].tobytes() == given[:, 1:].tobytes()
+    assert norm(found[:, 0]) == pytest.approx(0.01)
+    assert xp.to_numpy(MaxNorm(0.01).violations(xp.asarray(found))).tolist()[1:] != [0, 0]
+
+
+@each_library
+@pytest.mark.parametrize("constraint", [*BOUNDED, MaxNorm(0)], ids=repr)
+def test_one_reduction_leaves_alone_what_has_no_norm(
+    xp: Backend, constraint: NormConstraint
+) -> None:
+    values = np.zeros((6, 5))
+    values[2:4] = [0.0, -0.0, np.nan, 30.0, np.inf], [0.0, 0.0, 30.0, -np.inf, np.nan]
+    function = halved(xp, constraint)
+    for dtype in xp.dtypes:
+        given = xp.to_numpy(xp.asarray(values, dtype))
+        assert function(given, dtype).tobytes() == given.tobytes()
 
 
 @pytest.mark.parametrize(

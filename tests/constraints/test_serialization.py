@@ -161,7 +161,7 @@ def test_built_in_constraints(constraint: Constraint, module: str, config: dict[
         "module": module,
         "class_name": name,
         "config": config,
-        "registered_name": None if module == "keras.constraints" else name,
+        "registered_name": None if module == "keras.constraints" else f"feasible>{name}",
     }
     read = json.loads(json.dumps(written, allow_nan=False))
     assert read == written
@@ -342,6 +342,18 @@ def test_malformed_configs(config: Any, words: str) -> None:
 def test_arguments_that_the_class_does_not_have(config: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         deserialize({"class_name": "MaxNorm", "config": config})
+
+
+def test_our_own_are_read_as_keras_writes_them() -> None:
+    entry = {
+        "module": "feasible.constraints.norms",
+        "class_name": "MaxNorm",
+        "config": {"max_value": 2, "axis": "unit"},
+        "registered_name": "feasible>MaxNorm",
+    }
+    assert deserialize(entry) == MaxNorm(2, axis="unit")
+    with pytest.raises(ValueError, match="Unknown constraint 'feasible>Evil'"):
+        deserialize({**entry, "registered_name": "feasible>Evil"})
 
 
 HOSTILE = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from feasible.backends import Array, accumulation_dtype, astype, namespace
+from feasible.backends import Array, accumulation_dtype, astype, namespace, value_of
 from feasible.constraints.base import Constraint
 
 
@@ -39,6 +39,7 @@ class NonNeg(Constraint):
         Returns:
             An array of the same shape, dtype, device and library.
         """
+        w = value_of(w)
         xp = namespace(w)
         clipped = xp.maximum(w, xp.zeros_like(w))
         # The maximum with zero may turn -0.0, which is feasible, into 0.0.

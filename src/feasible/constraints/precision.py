@@ -23,6 +23,8 @@ class Precision(NamedTuple):
         up: ... by this power of two, which is exact, ...
         down: ... or this one. The product of either and a norm that it brought about is within
             range, too, because a compiler may divide by both at once.
+        reach: Multiplied by this, vectors from next to nothing beside 1 to far above it can be
+            squared; more so, the further below it is.
     """
 
     slack: float
@@ -32,13 +34,15 @@ class Precision(NamedTuple):
     smallest_square: float = 2.0**-50
     up: float = 2.0**80
     down: float = 2.0**-80
+    reach: float = 2.0**-40
 
 
 PRECISIONS = {
-    "float64": Precision(4e-13, 4e-13, 0.0, 2.0**400, 2.0**-400, 2.0**600, 2.0**-600),
+    "float64": Precision(4e-13, 4e-13, 0.0, 2.0**400, 2.0**-400, 2.0**600, 2.0**-600, 2.0**-400),
     "float32": Precision(2.0**-21, 2.0**-21, 0.0),
     "bfloat16": Precision(1.02 * 2.0**-8, 0.0, 0.0),
-    "float16": Precision(1.02 * 2.0**-11, 0.0, 2.0**-25),
+    # Its largest number can be squared as it is.
+    "float16": Precision(1.02 * 2.0**-11, 0.0, 2.0**-25, largest_square=2.0**16),
 }
 
 

@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any, Literal
 
 from feasible.arguments import InvalidArgumentError, check_choice
-from feasible.backends import Array, accumulation_dtype, astype, namespace
+from feasible.backends import Array, accumulation_dtype, astype, namespace, value_of
 from feasible.constraints.base import Constraint
 
 Rings = Literal["documented", "mean", "legacy"]
@@ -69,6 +69,7 @@ class RadialConstraint(Constraint):
         Raises:
             ValueError: If the weight does not have such a shape.
         """
+        w = value_of(w)
         xp = namespace(w)
         size, rank = self._spatial(w.shape)
         pixels = xp.reshape(w, (size**rank, *w.shape[rank:]))

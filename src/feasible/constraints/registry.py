@@ -16,6 +16,9 @@ from feasible.constraints.radial import RadialConstraint
 
 Registered = TypeVar("Registered", bound=Callable[..., Any])
 
+# Under this package Keras knows the built-in constraints.
+OWN_PACKAGE = "feasible"
+
 OF_KERAS = (Constraint, MaxNorm, MinMaxNorm, NonNeg, UnitNorm)
 BUILT_IN = (*OF_KERAS, NormConstraint, RadialConstraint)
 
@@ -33,9 +36,11 @@ _NAMES: dict[str, type[Constraint]] = {kind.__name__: kind for kind in BUILT_IN}
     }.items()
     for name in (snake_case, snake_case.replace("_", ""))
 }
+_NAMES |= {f"{OWN_PACKAGE}>{kind.__name__}": kind for kind in BUILT_IN}
 
 _registered: dict[str, Any] = {}
 _registered_names: dict[Any, str] = {}
+_followers: list[Callable[[str, str, Any], Any]] = []
 
 
 def register(
@@ -84,9 +89,26 @@ def register(
             )
         _registered[f"{package}>{own_name}"] = registered
         _registered_names[registered] = f"{package}>{own_name}"
+        for follower in _followers:
+            follower(package, str(own_name), registered)
         return registered
 
     return decorate
+
+
+def when_registered(action: Callable[[str, str, Any], Any]) -> None:
+    """Call an action for each class and function that is registered, now and later.
+
+    Args:
+        action: Takes the package, the name and the class or function.
+
+    Example:
+        >>> when_registered(lambda package, name, registered: None)
+    """
+    _followers.append(action)
+    for full_name, registered in _registered.items():
+        package, _, name = full_name.partition(">")
+        action(package, name, registered)
 
 
 def registered_name(registered: Any) -> str | None:

@@ -11,7 +11,7 @@ import numpy as np
 from feasible.arguments import InvalidArgumentError
 from feasible.backends import Array
 from feasible.constraints.base import Constraint
-from feasible.constraints.registry import BUILT_IN, OF_KERAS, find, registered_name
+from feasible.constraints.registry import BUILT_IN, OF_KERAS, OWN_PACKAGE, find, registered_name
 
 Projection = Callable[[Array], Array]
 
@@ -100,13 +100,16 @@ def _serialized_instance(constraint: Any) -> dict[str, Any]:
         for name, value in constraint.get_config().items()
     }
     _check_config(kind, config)
-    name, module = registered_name(kind) or kind.__name__, _module(kind, config)
+    module = _module(kind, config)
+    own_name = f"{OWN_PACKAGE}>{kind.__name__}" if kind in BUILT_IN else kind.__name__
     return {
         "module": module,
         "class_name": kind.__name__,
         "config": config,
-        # Under this name Keras looks for what it is given as a custom object.
-        "registered_name": None if module == "keras.constraints" else name,
+        # Under this name Keras looks for what is registered, or given as a custom object.
+        "registered_name": (
+            None if module == "keras.constraints" else registered_name(kind) or own_name
+        ),
     }
 
 
@@ -192,7 +195,8 @@ def deserialize(
         raise _malformed(entry, "`config` must be a dict of the constructor's arguments")
     registered = entry.get("registered_name") or name
     # Configs of Keras 2 have no module. Where it is there but None, the class is a user's.
-    built_in = registered == name and entry.get("module", _MODULES[0]) in _MODULES
+    of_keras = registered == name and entry.get("module", _MODULES[0]) in _MODULES
+    built_in = of_keras or registered == f"{OWN_PACKAGE}>{name}"
     found = find((registered, name), built_in=built_in, custom_objects=custom_objects)
     return _make(found, {name: _decoded(value) for name, value in (arguments or {}).items()})
 

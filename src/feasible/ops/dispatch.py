@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from feasible.backends import Array, Namespace, astype, dtype_name, namespace
+from feasible.backends import Array, Namespace, astype, dtype_name, namespace, value_of
 
 # An array of any library, a number, or a nested sequence of these.
 ArrayLike = Any
@@ -31,6 +31,9 @@ DTYPES = {
 _NUMBERS = (bool, int, float, complex)
 _SEQUENCES = (list, tuple, range)
 _PYTHON = (*_NUMBERS, *_SEQUENCES)
+# Libraries that move what is made here to where the other arguments are by themselves; JAX's tracers
+# have no device.
+_PLACING = ("jax.numpy", "tensorflow")
 # What decides the library: the highest of these, and among equals the first.
 _NUMBER, _NUMPY_SCALAR, _NUMPY_ARRAY, _ARRAY = range(4)
 
@@ -118,11 +121,10 @@ def together(
         >>> together(np.ones(2, np.float16), 2.0)[1]
         [array([1., 1.], dtype=float16), array(2., dtype=float16)]
     """
-    values = tuple(_stacked(value) for value in values)
+    values = tuple(_stacked(value_of(value)) for value in values)
     like = _leading(*values, beside)
     xp = namespace(like) if _standing(like) == _ARRAY else np
-    # JAX moves what is made here to the other arguments by itself, and its tracers have no device.
-    placed = xp is not np and xp.__name__ != "jax.numpy"
+    placed = xp is not np and xp.__name__ not in _PLACING
     place = {"device": like.device} if placed else {}
     if xp is not np:  # copied, because PyTorch warns of arrays that are read-only
         values = tuple(

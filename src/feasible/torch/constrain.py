@@ -56,8 +56,9 @@ def constrain(
         rules: A mapping or pairs of (selector, constraint). A selector is a glob over parameter
             names such as ``"encoder.*.weight"``, or the name of a part such as
             ``"attention.in_proj_weight[query]"``; a compiled regular expression that matches whole
-            names; a pair of a module type and a role such as ``(nn.Conv2d, "kernel")``; or a
-            predicate of name, module and parameter.
+            names; a pair of a module type, or a module's name, and a role, such as
+            ``(nn.Conv2d, "kernel")`` or ``("encoder.0", "kernel")``; or a predicate of name, module
+            and parameter.
         layout: The layout in which a constraint's axes are counted, for parameters of known
             modules: Keras's, or the one in which they are stored. ``"unit"`` means the same in
             both.

@@ -9,6 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from feasible.arguments import InvalidArgumentError
+from feasible.unit_axes import (
+    all_but_last,
+    all_but_second_to_last,
+    last_axis,
+    no_axes,
+    spatial_axes,
+)
 
 
 class ParameterLayout(NamedTuple):
@@ -95,67 +102,6 @@ def as_depthwise_kernel(module: nn.Module, tensor: Tensor) -> Tensor:
     return split.permute(*range(2, split.ndim), 0, 1)
 
 
-def all_but_last(rank: int) -> tuple[int, ...]:
-    """Return all axes but the last, where units are counted by the last.
-
-    Args:
-        rank: The number of axes in Keras layout.
-
-    Returns:
-        The axes of one unit's weights.
-    """
-    return tuple(range(rank - 1))
-
-
-def all_but_second_to_last(rank: int) -> tuple[int, ...]:
-    """Return all axes but the second to last, which counts a transposed convolution's units.
-
-    Args:
-        rank: The number of axes in Keras layout.
-
-    Returns:
-        The axes of one unit's weights.
-    """
-    return (*range(rank - 2), rank - 1)
-
-
-def spatial_axes(rank: int) -> tuple[int, ...]:
-    """Return the spatial axes, where a unit is a pair of input channel and multiplier.
-
-    Args:
-        rank: The number of axes in Keras layout.
-
-    Returns:
-        The axes of one unit's weights.
-    """
-    return tuple(range(rank - 2))
-
-
-def last_axis(rank: int) -> tuple[int, ...]:
-    """Return the last axis, where units are rows.
-
-    Args:
-        rank: The number of axes in Keras layout.
-
-    Returns:
-        The axes of one unit's weights.
-    """
-    return (rank - 1,)
-
-
-def no_axes(rank: int) -> tuple[int, ...]:
-    """Return no axes: each element is a unit of its own.
-
-    Args:
-        rank: The number of axes in Keras layout.
-
-    Returns:
-        The axes of one unit's weights.
-    """
-    del rank
-    return ()
-
-
 KERNEL = ParameterLayout("weight", "kernel", as_kernel, all_but_last)
 TRANSPOSE_KERNEL = ParameterLayout("weight", "kernel", as_kernel, all_but_second_to_last)
 DEPTHWISE_KERNEL = ParameterLayout("weight", "depthwise_kernel", as_depthwise_kernel, spatial_axes)
@@ -163,6 +109,7 @@ EMBEDDINGS = ParameterLayout("weight", "embeddings", as_stored, last_axis)
 BIAS = ParameterLayout("bias", "bias", as_stored, no_axes)
 GAMMA = ParameterLayout("weight", "gamma", as_stored, no_axes)
 BETA = ParameterLayout("bias", "beta", as_stored, no_axes)
+ALPHA = ParameterLayout("weight", "alpha", as_stored, no_axes)
 
 Rows = tuple[ParameterLayout, ...]
 

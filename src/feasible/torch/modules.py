@@ -7,6 +7,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from feasible.torch.layouts import (
+    ALPHA,
     BETA,
     BIAS,
     EMBEDDINGS,
@@ -15,12 +16,11 @@ from feasible.torch.layouts import (
     TRANSPOSE_KERNEL,
     ParameterLayout,
     Rows,
-    all_but_last,
     as_kernel,
     as_stored,
-    no_axes,
     register_layouts,
 )
+from feasible.unit_axes import all_but_last, no_axes
 
 
 def _as_bilinear(module: nn.Module, tensor: Tensor) -> Tensor:
@@ -98,7 +98,7 @@ _TABLE: dict[tuple[type[nn.Module], ...], Rows | Callable[[nn.Module], Rows]] = 
     # Batch and instance normalization derive from the first.
     (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm): (GAMMA, BETA),
     (nn.RMSNorm,): (GAMMA,),
-    (nn.PReLU,): (ParameterLayout("weight", "alpha", as_stored, no_axes),),
+    (nn.PReLU,): (ALPHA,),
 }
 
 
