@@ -1,4 +1,4 @@
-"""Activation, ReLU and Softmax, beside Keras's."""
+"""Activation, ELU, LeakyReLU, ReLU and Softmax, beside Keras's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from feasible.arguments import InvalidArgumentError
-from feasible.layers import Activation, Dense, ReLU, Softmax, activations
+from feasible.layers import ELU, Activation, Dense, LeakyReLU, ReLU, Softmax, activations
 
 KERAS = sorted(set(keras.src.activations.ALL_OBJECTS_DICT) - {"threshold", "glu", "sparsemax"})
 
@@ -29,6 +29,12 @@ def test_relu_is_keras_own(same_as_keras, max_value):
             "threshold": threshold,
         }
         same_as_keras("ReLU", arguments, (3, 8))
+
+
+@pytest.mark.parametrize("slope", [0, 0.3, 2.0])
+def test_leaky_relu_and_elu_are_keras_own(same_as_keras, slope):
+    same_as_keras("LeakyReLU", {"negative_slope": slope}, (3, 8))
+    same_as_keras("ELU", {"alpha": slope}, (3, 8))
 
 
 @pytest.mark.parametrize(
@@ -67,6 +73,8 @@ def test_a_layer_serves_as_an_activation():
         (ReLU, {"max_value": -1.0}, "max_value"),
         (ReLU, {"negative_slope": None}, "negative_slope"),
         (ReLU, {"threshold": -0.5}, "threshold"),
+        (LeakyReLU, {"negative_slope": -0.1}, "negative_slope"),
+        (ELU, {"alpha": "1"}, "alpha"),
         (Softmax, {"axis": "last"}, "axis"),
         (Softmax, {"axis": []}, "axis"),
     ],

@@ -5,8 +5,11 @@ from feasible.requirements import require
 require("feasible.layers", "fit", "torch")
 
 # ruff: noqa: E402
-from feasible.layers.activation_layers import Activation, ReLU, Softmax
+from feasible.layers.activation_layers import ELU, Activation, LeakyReLU, ReLU, Softmax
+from feasible.layers.attention import AdditiveAttention, Attention
 from feasible.layers.batch_normalization import BatchNormalization
+from feasible.layers.bidirectional import Bidirectional
+from feasible.layers.conv_lstm import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from feasible.layers.convolution import (
     Conv1D,
     Conv2D,
@@ -26,6 +29,7 @@ from feasible.layers.convolution_transpose import (
 from feasible.layers.dense import Dense
 from feasible.layers.depthwise import DepthwiseConv1D, DepthwiseConv2D
 from feasible.layers.dropout import Dropout
+from feasible.layers.einsum_dense import EinsumDense
 from feasible.layers.embedding import Embedding
 from feasible.layers.global_pooling import (
     GlobalAveragePooling1D,
@@ -41,9 +45,18 @@ from feasible.layers.global_pooling import (
     GlobalMaxPooling2D,
     GlobalMaxPooling3D,
 )
+from feasible.layers.group_normalization import GroupNormalization
+from feasible.layers.gru import GRU, GRUCell
 from feasible.layers.input import Input, InputLayer
 from feasible.layers.layer import Layer
 from feasible.layers.layer_normalization import LayerNormalization
+from feasible.layers.lstm import LSTM, LSTMCell
+from feasible.layers.multi_head_attention import (
+    GroupedQueryAttention,
+    GroupQueryAttention,
+    MultiHeadAttention,
+)
+from feasible.layers.nested import BUILT_IN
 from feasible.layers.pooling import (
     AveragePooling1D,
     AveragePooling2D,
@@ -58,16 +71,29 @@ from feasible.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from feasible.layers.prelu import PReLU
 from feasible.layers.reshaping import Flatten, Reshape
+from feasible.layers.reversible_embedding import ReversibleEmbedding
+from feasible.layers.rms_normalization import RMSNormalization
+from feasible.layers.rnn import RNN
 from feasible.layers.separable import (
     SeparableConv1D,
     SeparableConv2D,
     SeparableConvolution1D,
     SeparableConvolution2D,
 )
+from feasible.layers.simple_rnn import SimpleRNN, SimpleRNNCell
+from feasible.layers.stacked_cells import StackedRNNCells
+from feasible.layers.time_distributed import TimeDistributed
 
 __all__ = [
+    "ELU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "Activation",
+    "AdditiveAttention",
+    "Attention",
     "AveragePooling1D",
     "AveragePooling2D",
     "AveragePooling3D",
@@ -75,12 +101,16 @@ __all__ = [
     "AvgPool2D",
     "AvgPool3D",
     "BatchNormalization",
+    "Bidirectional",
     "Conv1D",
     "Conv1DTranspose",
     "Conv2D",
     "Conv2DTranspose",
     "Conv3D",
     "Conv3DTranspose",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
     "Convolution1D",
     "Convolution1DTranspose",
     "Convolution2D",
@@ -91,8 +121,10 @@ __all__ = [
     "DepthwiseConv1D",
     "DepthwiseConv2D",
     "Dropout",
+    "EinsumDense",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
     "GlobalAveragePooling3D",
@@ -105,21 +137,42 @@ __all__ = [
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
+    "GroupNormalization",
+    "GroupQueryAttention",
+    "GroupedQueryAttention",
     "Input",
     "InputLayer",
+    "LSTMCell",
     "Layer",
     "LayerNormalization",
+    "LeakyReLU",
     "MaxPool1D",
     "MaxPool2D",
     "MaxPool3D",
     "MaxPooling1D",
     "MaxPooling2D",
     "MaxPooling3D",
+    "MultiHeadAttention",
+    "PReLU",
+    "RMSNormalization",
     "ReLU",
     "Reshape",
+    "ReversibleEmbedding",
     "SeparableConv1D",
     "SeparableConv2D",
     "SeparableConvolution1D",
     "SeparableConvolution2D",
+    "SimpleRNN",
+    "SimpleRNNCell",
     "Softmax",
+    "StackedRNNCells",
+    "TimeDistributed",
 ]
+
+BUILT_IN.update(
+    {
+        kind.__name__: kind
+        for kind in map(globals().get, __all__)
+        if isinstance(kind, type) and kind is not Layer
+    }
+)

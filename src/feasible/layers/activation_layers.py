@@ -89,6 +89,72 @@ class ReLU(Layer):
         return activations.relu(inputs, self.negative_slope, self.max_value, self.threshold)
 
 
+class LeakyReLU(Layer):
+    """Multiplies what is negative by a constant.
+
+    Args:
+        negative_slope: The constant, at least 0.
+        **kwargs: Arguments of every layer: name, trainable, dtype, input_shape.
+
+    Raises:
+        InvalidArgumentError: If an argument cannot be used.
+
+    Example:
+        >>> LeakyReLU(0.5)([-2.0, 3.0])
+        tensor([-1.,  3.])
+    """
+
+    def __init__(self, negative_slope: float = 0.3, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.negative_slope = check_number("LeakyReLU", "negative_slope", negative_slope, minimum=0)
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Multiply what is negative.
+
+        Args:
+            inputs: A tensor.
+
+        Returns:
+            A tensor of the same shape.
+        """
+        return functional.leaky_relu(inputs, self.negative_slope)
+
+
+class ELU(Layer):
+    """Replaces what is negative by ``alpha * (exp(inputs) - 1)``.
+
+    Args:
+        alpha: What it comes near to is ``-alpha``.
+        **kwargs: Arguments of every layer: name, trainable, dtype, input_shape.
+
+    Raises:
+        InvalidArgumentError: If an argument cannot be used.
+
+    Example:
+        >>> ELU()([-2.0, 3.0])
+        tensor([-0.8647,  3.0000])
+
+    Source:
+        Clevert, Unterthiner, Hochreiter: Fast and Accurate Deep Network Learning by Exponential
+        Linear Units, 2016, equation 16.
+    """
+
+    def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.alpha = check_number("ELU", "alpha", alpha)
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Replace what is negative.
+
+        Args:
+            inputs: A tensor.
+
+        Returns:
+            A tensor of the same shape.
+        """
+        return functional.elu(inputs, self.alpha)
+
+
 class Softmax(Layer):
     """Turns entries into probabilities, which sum to 1 over some axes.
 
@@ -125,5 +191,5 @@ class Softmax(Layer):
         return joined.reshape(moved.shape).movedim(last, axes)
 
 
-for _layer in (Activation, ReLU, Softmax):
+for _layer in (Activation, ELU, LeakyReLU, ReLU, Softmax):
     activations.REGISTRY.add(_layer.__name__, _layer)

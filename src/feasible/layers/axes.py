@@ -8,13 +8,16 @@ from numbers import Integral
 from feasible.arguments import InvalidArgumentError
 
 
-def check_axes(owner: str, axis: object, *, several: bool = True) -> tuple[int, ...]:
+def check_axes(
+    owner: str, axis: object, *, several: bool = True, argument: str = "axis"
+) -> tuple[int, ...]:
     """Return the axes that an argument names.
 
     Args:
         owner: The layer, for the message.
         axis: An int, or a sequence of ints.
         several: Whether a sequence is allowed.
+        argument: The argument's name, for the message.
 
     Returns:
         The axes as given, negative ones among them.
@@ -31,7 +34,7 @@ def check_axes(owner: str, axis: object, *, several: bool = True) -> tuple[int, 
     if axes and len(set(axes)) == len(given):
         return tuple(map(int, axes))
     allowed = "an int or a list of distinct ints" if several else "an int"
-    raise InvalidArgumentError(owner, "axis", axis, allowed)
+    raise InvalidArgumentError(owner, argument, axis, allowed)
 
 
 def count_from_zero(owner: str, axes: Sequence[int], shape: Sequence[int | None]) -> list[int]:

@@ -13,14 +13,8 @@ from feasible.layers.axes import check_axes
 from feasible.layers.layer import Shape
 from feasible.layers.normalization import Normalization
 from feasible.layers.roles import WeightOf
-from feasible.torch.layouts import (
-    BETA,
-    GAMMA,
-    ParameterLayout,
-    as_stored,
-    no_axes,
-    register_layouts,
-)
+from feasible.torch.layouts import BETA, GAMMA, ParameterLayout, as_stored, register_layouts
+from feasible.unit_axes import no_axes
 
 MOVING_MEAN = ParameterLayout("running_mean", "moving_mean", as_stored, no_axes)
 MOVING_VARIANCE = ParameterLayout("running_var", "moving_variance", as_stored, no_axes)

@@ -6,21 +6,31 @@ import difflib
 import inspect
 import re
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 import torch
 
 from feasible import constraints
 from feasible.arguments import InvalidArgumentError, check_integer
-from feasible.layers import activations, initializers
+from feasible.layers import activations, initializers, nested
 
 # What an argument holds, by the last word of its name.
-_KINDS = {"activation": activations, "initializer": initializers, "constraint": constraints}
+_KINDS: dict[str, ModuleType] = {
+    "activation": activations,
+    "initializer": initializers,
+    "constraint": constraints,
+    "cell": nested,
+    "cells": nested,
+    "layer": nested,
+}
 
 # Arguments that Keras has and we do not, with the value that switches each of them off. Keras
 # writes them into every config; so given, they mean nothing.
 _SWITCHED_OFF: dict[str, Any] = {
     "autocast": True,
+    "flash_attention": False,
+    "gptq_unpacked_column_size": None,
     "input_tensor": None,
     "lora_alpha": None,
     "lora_rank": None,
@@ -34,8 +44,11 @@ _SWITCHED_OFF: dict[str, Any] = {
     "rms_scaling": False,
     "sparse": False,
     "synchronized": False,
+    "time_major": False,
     "weights": None,
 }
+# Arguments by which Keras chooses among ways to compute the same, or what to do with masks.
+_WITHOUT_EFFECT = ("implementation", "use_cudnn", "zero_output_for_mask")
 _INSTEAD = {
     "regularizer": "Add the penalty to the loss, or use the optimizer's weight_decay. ",
     "weights": "Pass the array as `embeddings_initializer`. ",
@@ -57,7 +70,7 @@ def check_no_more(owner: type, given: Mapping[str, Any]) -> None:
     """
     for name, value in given.items():
         kind = name.rpartition("_")[2]
-        if value is None and kind == "regularizer":
+        if name in _WITHOUT_EFFECT or (value is None and kind == "regularizer"):
             continue
         if name in _SWITCHED_OFF and (value is None or value == _SWITCHED_OFF[name]):
             continue
@@ -126,7 +139,8 @@ def shown(argument: str, value: Any, default: Any) -> str | None:
     kind = _KINDS.get(argument.rpartition("_")[2])
     if kind is not None and default is not inspect.Parameter.empty:
         default = kind.get(default)
-    if value == default:
+    # Layers are shown below their owner.
+    if value == default or kind is nested:
         return None
     name = activations.REGISTRY.name_of(value) if kind is activations else None
     return f"{argument}={(name or value)!r}"

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from feasible.arguments import check_integer, check_number
+from feasible.arguments import check_number
 from feasible.layers.configs import checked_sizes
-from feasible.layers.layer import Layer
+from feasible.layers.random_layer import RandomLayer
 
 
-class Dropout(Layer):
+class Dropout(RandomLayer):
     """Sets entries of its input to 0 at random in training, and scales the others up.
 
     Args:
@@ -34,8 +34,6 @@ class Dropout(Layer):
         tensor([[1., 2.]])
     """
 
-    drawn: Tensor
-
     def __init__(
         self,
         rate: float,
@@ -43,15 +41,11 @@ class Dropout(Layer):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(seed, **kwargs)
         self.rate = check_number("Dropout", "rate", rate, minimum=0, maximum=1)
         self.noise_shape = (
             None if noise_shape is None else checked_sizes("Dropout", "noise_shape", noise_shape)
         )
-        self.seed = seed
-        if seed is not None:
-            check_integer("Dropout", "seed", seed, minimum=-(2**63))
-            self.register_buffer("drawn", torch.zeros((), dtype=torch.int64))
 
     def call(self, inputs: Tensor) -> Tensor:
         """Drop entries in training; in evaluation, return the input.
@@ -71,7 +65,7 @@ class Dropout(Layer):
             return inputs
         keep = 1 - self.rate
         mask = torch.empty(self._mask_shape(inputs.shape), dtype=inputs.dtype, device=inputs.device)
-        mask.bernoulli_(keep, generator=self._generator(inputs.device))
+        mask.bernoulli_(keep, generator=self.generator(inputs.device))
         return inputs * (mask / keep if keep else mask)
 
     def _mask_shape(self, shape: Sequence[int]) -> list[int]:
@@ -83,11 +77,3 @@ class Dropout(Layer):
                 f"1, None or the input's. Received: noise_shape={noise} for shape {tuple(shape)}."
             )
         return [own if size is None else size for size, own in pairs]
-
-    def _generator(self, device: torch.device) -> torch.Generator | None:
-        if self.seed is None:
-            return None
-        # PyTorch's generator on the CPU reads the lower 32 bits only.
-        seed = (self.seed * 1_000_003 + int(self.drawn)) % 2**32
-        self.drawn += 1
-        return torch.Generator(device).manual_seed(seed)

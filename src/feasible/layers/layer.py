@@ -19,7 +19,7 @@ from feasible.layers.configs import (
     shown,
     torch_dtype,
 )
-from feasible.layers.roles import ConstraintOf, WeightOf
+from feasible.layers.roles import WeightOf
 from feasible.ops import convert_to_numpy
 from feasible.torch.declarations import declare, declared_constraint
 from feasible.torch.layouts import ParameterLayout, layouts_of
@@ -82,17 +82,19 @@ class Layer(nn.Module):
 
     @property
     def trainable(self) -> bool:
-        """Whether the parameters are trained."""
+        """Whether the parameters are trained; what is assigned goes for layers inside too."""
         return self._trainable
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
         self.requires_grad_(self._trainable)
+        for layer in self.sublayers().values():
+            layer.trainable = self._trainable
 
     def __setattr__(self, name: str, value: Any) -> None:
         # A constraint may be a module, which nn.Module would take for a part of the layer.
-        if isinstance(getattr(type(self), name, None), ConstraintOf):
+        if hasattr(getattr(type(self), name, None), "__set__"):
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
@@ -117,19 +119,22 @@ class Layer(nn.Module):
         """
         del input_shape
 
-    def build_once(self, input_shape: Shape, device: torch.device | None = None) -> None:
+    def build_once(
+        self, input_shape: Shape, device: torch.device | None = None, **others: Any
+    ) -> None:
         """Build the layer, if it is not built yet.
 
         Args:
             input_shape: The sizes of its input, the batch first.
             device: Where the parameters go; None for PyTorch's default.
+            **others: What else `check_input` and `build` take, by name.
         """
         if self.built:
             return
-        self.check_input(input_shape)
+        self.check_input(input_shape, **others)
         # The first input may come in an evaluation, but the parameters are to be trained.
         with torch.inference_mode(False), torch.device(device or torch.get_default_device()):
-            self.build(input_shape)
+            self.build(input_shape, **others)
         self.input_shape = input_shape
         self.built = True
 
@@ -154,12 +159,14 @@ class Layer(nn.Module):
         """
         return inputs
 
-    def forward(self, inputs: Any) -> Tensor:
+    def forward(self, inputs: Any, *others: Any, **named: Any) -> Any:
         """Build the layer on its first input, and compute the output.
 
         Args:
             inputs: A tensor or an array, the batch first. It is cast to the parameters' dtype, save
                 under autocast.
+            *others: What else `call` takes.
+            **named: What else `call` takes, by name.
 
         Returns:
             The output.
@@ -167,7 +174,8 @@ class Layer(nn.Module):
         tensor = as_tensor(inputs)
         self.check_input(tuple(tensor.shape))
         self.build_once((None, *tensor.shape[1:]), tensor.device if tensor is inputs else None)
-        return self.call(self._cast(tensor if tensor is inputs else self._placed(tensor)))
+        tensor = self._cast(tensor if tensor is inputs else self._placed(tensor))
+        return self.call(tensor, *others, **named)
 
     def _placed(self, array: Tensor) -> Tensor:
         """Return an array where the parameters are; if there are none, in PyTorch's precision."""
@@ -244,7 +252,7 @@ class Layer(nn.Module):
         view.copy_(values)
 
     def weight_views(self) -> list[tuple[ParameterLayout, Tensor]]:
-        """Return the parameters and states that exist, in Keras's order.
+        """Return the layer's own parameters and states, those that exist, in Keras's order.
 
         Returns:
             Pairs of a layout and a view in Keras layout.
@@ -256,13 +264,30 @@ class Layer(nn.Module):
             if tensor is not None
         ]
 
+    def sublayers(self) -> dict[str, Layer]:
+        """Return the layers that this one is made of.
+
+        Returns:
+            Layers by the name under which Keras keeps their weights in this one's.
+        """
+        return {name: part for name, part in self.named_children() if isinstance(part, Layer)}
+
+    def all_weight_views(self) -> list[tuple[ParameterLayout, Tensor]]:
+        """Return what `weight_views` returns of this layer and of those that it is made of.
+
+        Returns:
+            Pairs of a layout and a view in Keras layout.
+        """
+        parts = self.sublayers().values()
+        return [*self.weight_views(), *(pair for part in parts for pair in part.all_weight_views())]
+
     def get_weights(self) -> list[NDArray[Any]]:
         """Return copies of the weights in Keras's order and layout.
 
         Returns:
             NumPy arrays, such as the kernel and the bias.
         """
-        return [convert_to_numpy(view).copy() for _, view in self.weight_views()]
+        return [convert_to_numpy(view).copy() for _, view in self.all_weight_views()]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Write the weights, given in Keras's order and layout.
@@ -273,7 +298,7 @@ class Layer(nn.Module):
         Raises:
             ValueError: If their number or a shape does not fit; no weight is changed then.
         """
-        views = self.weight_views()
+        views = self.all_weight_views()
         arrays = [as_tensor(weight).detach() for weight in weights]
         wanted = [(layout.role, tuple(view.shape)) for layout, view in views]
         if [tuple(array.shape) for array in arrays] != [shape for _, shape in wanted]:
@@ -290,9 +315,9 @@ class Layer(nn.Module):
         """Return how many numbers the layer's weights hold.
 
         Returns:
-            Their count, states included.
+            Their count, states and layers inside included.
         """
-        return sum(view.numel() for _, view in self.weight_views())
+        return sum(view.numel() for _, view in self.all_weight_views())
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, as Keras writes them.

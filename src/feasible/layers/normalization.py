@@ -1,4 +1,4 @@
-"""What both normalizations share: the axes, and a scale and an offset that can be switched off."""
+"""What normalizations share: axes, and a scale and an offset that can be switched off."""
 
 from __future__ import annotations
 
@@ -14,54 +14,22 @@ from feasible.layers.roles import ConstraintOf, WeightOf
 from feasible.torch.layouts import BETA, GAMMA, register_layouts
 
 
-class Normalization(Layer):
-    """A layer that multiplies by `gamma` and adds `beta` after it has normalized.
-
-    It stores them as PyTorch does, as `weight` and `bias`.
+class OverAxes(Layer):
+    """A layer that normalizes over axes of its input, and has weights of their sizes.
 
     Args:
-        axes: The axes whose sizes `gamma` and `beta` have.
-        epsilon: What is added to the variance, at least 0.
-        center: Whether there is a `beta`.
-        scale: Whether there is a `gamma`.
-        beta_initializer: Initial values of `beta`.
-        gamma_initializer: Initial values of `gamma`.
-        beta_constraint: The constraint of `beta`.
-        gamma_constraint: The constraint of `gamma`.
+        axes: The axes.
+        epsilon: What is added to the variance or the like, at least 0.
         **kwargs: Arguments of every layer: name, trainable, dtype, input_shape.
 
     Raises:
         InvalidArgumentError: If an argument cannot be used.
     """
 
-    gamma = WeightOf("gamma")
-    beta = WeightOf("beta")
-    gamma_constraint = ConstraintOf("gamma")
-    beta_constraint = ConstraintOf("beta")
-    weight: nn.Parameter | None
-    bias: nn.Parameter | None
-
-    def __init__(
-        self,
-        axes: tuple[int, ...],
-        epsilon: float,
-        center: bool,
-        scale: bool,
-        beta_initializer: Any,
-        gamma_initializer: Any,
-        beta_constraint: Any,
-        gamma_constraint: Any,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, axes: tuple[int, ...], epsilon: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.axes = axes
         self.epsilon = check_number(type(self).__name__, "epsilon", epsilon, minimum=0)
-        self.center = bool(center)
-        self.scale = bool(scale)
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-        self.beta_constraint = beta_constraint
-        self.gamma_constraint = gamma_constraint
 
     def sizes_of(self, shape: Shape) -> tuple[int | None, ...]:
         """Return the sizes of an input along the layer's axes.
@@ -122,6 +90,54 @@ class Normalization(Layer):
         """
         self.sizes_of(input_shape)
         return input_shape
+
+
+class Normalization(OverAxes):
+    """A layer that multiplies by `gamma` and adds `beta` after it has normalized.
+
+    It stores them as PyTorch does, as `weight` and `bias`.
+
+    Args:
+        axes: The axes whose sizes `gamma` and `beta` have.
+        epsilon: What is added to the variance, at least 0.
+        center: Whether there is a `beta`.
+        scale: Whether there is a `gamma`.
+        beta_initializer: Initial values of `beta`.
+        gamma_initializer: Initial values of `gamma`.
+        beta_constraint: The constraint of `beta`.
+        gamma_constraint: The constraint of `gamma`.
+        **kwargs: Arguments of every layer: name, trainable, dtype, input_shape.
+
+    Raises:
+        InvalidArgumentError: If an argument cannot be used.
+    """
+
+    gamma = WeightOf("gamma")
+    beta = WeightOf("beta")
+    gamma_constraint = ConstraintOf("gamma")
+    beta_constraint = ConstraintOf("beta")
+    weight: nn.Parameter | None
+    bias: nn.Parameter | None
+
+    def __init__(
+        self,
+        axes: tuple[int, ...],
+        epsilon: float,
+        center: bool,
+        scale: bool,
+        beta_initializer: Any,
+        gamma_initializer: Any,
+        beta_constraint: Any,
+        gamma_constraint: Any,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(axes, epsilon, **kwargs)
+        self.center = bool(center)
+        self.scale = bool(scale)
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.beta_constraint = beta_constraint
+        self.gamma_constraint = gamma_constraint
 
     def build(self, input_shape: Shape) -> None:
         """Make `gamma` and `beta`.

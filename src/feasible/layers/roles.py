@@ -36,20 +36,56 @@ class ConstraintOf:
 
     Args:
         role: What the weight is to the layer, such as ``"kernel"``.
+        part: The attribute by which the layer holds the layer that has the weight, such as
+            ``"cell"``; None if it has the weight itself.
     """
 
-    def __init__(self, role: str) -> None:
+    def __init__(self, role: str, part: str | None = None) -> None:
         self.role = role
+        self.part = part
+
+    def owner(self, layer: nn.Module) -> nn.Module:
+        """Return the layer that has the weight.
+
+        Args:
+            layer: The layer that has this attribute.
+
+        Returns:
+            The same, or the part of it.
+        """
+        return layer if self.part is None else getattr(layer, self.part)
 
     def __get__(self, layer: nn.Module | None, owner: type[nn.Module]) -> Any:
         if layer is None:
             return self
-        return declared_constraint(layer, layout_of(layer, self.role))
+        module = self.owner(layer)
+        return declared_constraint(module, layout_of(module, self.role))
 
     def __set__(
         self, layer: nn.Module, constraint: AnyConstraint | str | dict[str, Any] | None
     ) -> None:
-        declare(layer, layout_of(layer, self.role), constraints.get(constraint))
+        module = self.owner(layer)
+        declare(module, layout_of(module, self.role), constraints.get(constraint))
+
+
+class OfPart:
+    """An attribute of a layer that is one of a part of it, under the same name.
+
+    Args:
+        part: The attribute by which the layer holds the part, such as ``"cell"``.
+    """
+
+    def __init__(self, part: str) -> None:
+        self.part = part
+
+    def __set_name__(self, owner: type[nn.Module], name: str) -> None:
+        self.name = name
+
+    def __get__(self, layer: nn.Module | None, owner: type[nn.Module]) -> Any:
+        return self if layer is None else getattr(getattr(layer, self.part), self.name)
+
+    def __set__(self, layer: nn.Module, value: Any) -> None:
+        setattr(getattr(layer, self.part), self.name, value)
 
 
 def layout_of(layer: nn.Module, role: str) -> ParameterLayout:

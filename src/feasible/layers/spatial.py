@@ -68,12 +68,8 @@ class SpatialLayer(Layer):
             )
 
 
-class WindowLayer(SpatialLayer, ABC):
-    """A layer that slides a window over the spatial axes of its input.
-
-    The window works on a view of the input with channels first. For two and three spatial axes,
-    that is PyTorch's channels_last memory format; a single one gets a second of size 1 before it,
-    since PyTorch's functions of one spatial axis would copy the view.
+class WindowedLayer(SpatialLayer):
+    """A layer with a window over the spatial axes: its step, its padding and the output's sizes.
 
     Args:
         spans: How many entries of each axis the window reaches over.
@@ -101,33 +97,6 @@ class WindowLayer(SpatialLayer, ABC):
         self.strides = check_sizes(type(self).__name__, "strides", strides, self.rank)
         self.padding = check_name(type(self).__name__, "padding", padding, self.paddings)
 
-    @abstractmethod
-    def slide(self, inputs: Tensor) -> Tensor:
-        """Slide the window over the input.
-
-        Args:
-            inputs: A tensor of shape (batch, channels, *spatial), with at least 2 spatial axes.
-
-        Returns:
-            A tensor with the same axes.
-        """
-
-    def call(self, inputs: Tensor) -> Tensor:
-        """Compute the layer's output.
-
-        Args:
-            inputs: A tensor in the layer's data format.
-
-        Returns:
-            A tensor in the same format.
-        """
-        inputs = inputs.movedim(self.channel_axis, 1)
-        if self.rank == 1:
-            outputs = self.slide(inputs.unsqueeze(2)).squeeze(2)
-        else:
-            outputs = self.slide(inputs)
-        return outputs.movedim(1, self.channel_axis)
-
     def padding_of(self, inputs: Tensor) -> list[Ends]:
         """Return how much each spatial axis of an input is to be padded.
 
@@ -152,11 +121,7 @@ class WindowLayer(SpatialLayer, ABC):
         Returns:
             The input, copied if it had to be padded, and the padding that is left to do.
         """
-        ends = self.padding_of(inputs)
-        if all(start == end for start, end in ends):
-            return inputs, tuple(start for start, _ in ends)
-        flat = [amount for pair in reversed(ends) for amount in pair]
-        return functional.pad(inputs, flat, mode), (0,) * len(ends)
+        return padded(inputs, self.padding_of(inputs), mode)
 
     def output_channels(self, channels: int | None) -> int | None:
         """Return how many channels the output has.
@@ -215,6 +180,69 @@ class WindowLayer(SpatialLayer, ABC):
             ValueError: If it does not fit.
         """
         self.compute_output_shape(shape)
+
+
+class WindowLayer(WindowedLayer, ABC):
+    """A layer that slides a window over the spatial axes of its input.
+
+    The window works on a view of the input with channels first. For two and three spatial axes,
+    that is PyTorch's channels_last memory format; a single one gets a second of size 1 before it,
+    since PyTorch's functions of one spatial axis would copy the view.
+
+    Args:
+        spans: How many entries of each axis the window reaches over.
+        strides: The window's step along each axis.
+        padding: One of `paddings`.
+        data_format: ``"channels_last"``, which None stands for, or ``"channels_first"``.
+        **kwargs: Arguments of every layer: name, trainable, dtype, input_shape.
+
+    Raises:
+        InvalidArgumentError: If an argument cannot be used.
+    """
+
+    @abstractmethod
+    def slide(self, inputs: Tensor) -> Tensor:
+        """Slide the window over the input.
+
+        Args:
+            inputs: A tensor of shape (batch, channels, *spatial), with at least 2 spatial axes.
+
+        Returns:
+            A tensor with the same axes.
+        """
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Compute the layer's output.
+
+        Args:
+            inputs: A tensor in the layer's data format.
+
+        Returns:
+            A tensor in the same format.
+        """
+        inputs = inputs.movedim(self.channel_axis, 1)
+        if self.rank == 1:
+            outputs = self.slide(inputs.unsqueeze(2)).squeeze(2)
+        else:
+            outputs = self.slide(inputs)
+        return outputs.movedim(1, self.channel_axis)
+
+
+def padded(inputs: Tensor, ends: Sequence[Ends], mode: str) -> tuple[Tensor, tuple[int, ...]]:
+    """Pad an input only if PyTorch's functions cannot, which pad both ends alike.
+
+    Args:
+        inputs: A tensor, whose last axes are to be padded.
+        ends: Amounts before the start and after the end, axis by axis.
+        mode: What to pad with, in the words of `torch.nn.functional.pad`.
+
+    Returns:
+        The input, copied if it had to be padded, and the padding that is left to do.
+    """
+    if all(start == end for start, end in ends):
+        return inputs, tuple(start for start, _ in ends)
+    flat = [amount for pair in reversed(ends) for amount in pair]
+    return functional.pad(inputs, flat, mode), (0,) * len(ends)
 
 
 def at_least_two(values: Sequence[Value], first: Value = 1) -> tuple[Value, ...]:  # type: ignore[assignment]

@@ -1,0 +1,417 @@
+"""What the cells of recurrent layers share: their arguments, their weights, dropout, the loop."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from feasible.arguments import check_integer, check_number
+from feasible.layers import activations, initializers
+from feasible.layers.layer import Shape
+from feasible.layers.random_layer import RandomLayer
+from feasible.layers.roles import ConstraintOf, WeightOf
+from feasible.torch.layouts import BIAS, KERNEL, register_layouts
+
+RECURRENT_KERNEL = KERNEL._replace(parameter="recurrent_weight", role="recurrent_kernel")
+
+States = Sequence[Tensor]
+# Maps a tensor by a kernel, as PyTorch stores it, and a bias.
+Map = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+
+
+class RecurrentCell(RandomLayer, ABC):
+    """One step of a recurrent layer: from an input and states to new states.
+
+    The first state is the output. The weights of all gates are stored one after the other, in
+    Keras's order.
+
+    Args:
+        activation: A function, by name or itself; None for none.
+        use_bias: Whether a bias is added.
+        kernel_initializer: Initial values of the kernel.
+        recurrent_initializer: Initial values of the recurrent kernel.
+        bias_initializer: Initial values of the bias.
+        kernel_constraint: The kernel's constraint.
+        recurrent_constraint: The recurrent kernel's constraint.
+        bias_constraint: The bias's constraint.
+        dropout: The share of the inputs' entries that is set to 0 in training, the same ones in
+            each step.
+        recurrent_dropout: The share of the state's entries that is.
+        **kwargs: The seed, and arguments of every layer: name, trainable, dtype, input_shape.
+
+    Raises:
+        InvalidArgumentError: If an argument cannot be used.
+    """
+
+    gates: ClassVar[int] = 1
+
+    kernel = WeightOf("kernel")
+    recurrent_kernel = WeightOf("recurrent_kernel")
+    kernel_constraint = ConstraintOf("kernel")
+    recurrent_constraint = ConstraintOf("recurrent_kernel")
+    bias_constraint = ConstraintOf("bias")
+    weight: nn.Parameter
+    recurrent_weight: nn.Parameter
+    bias: nn.Parameter | None
+
+    def __init__(
+        self,
+        *,
+        activation: Any,
+        use_bias: bool,
+        kernel_initializer: Any,
+        recurrent_initializer: Any,
+        bias_initializer: Any,
+        kernel_constraint: Any,
+        recurrent_constraint: Any,
+        bias_constraint: Any,
+        dropout: float,
+        recurrent_dropout: float,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        owner = type(self).__name__
+        self.activation = activations.get(activation)
+        self.use_bias = bool(use_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.recurrent_initializer = initializers.get(recurrent_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_constraint = kernel_constraint
+        self.recurrent_constraint = recurrent_constraint
+        self.bias_constraint = bias_constraint
+        self.dropout = check_number(owner, "dropout", dropout, minimum=0, maximum=1)
+        self.recurrent_dropout = check_number(
+            owner, "recurrent_dropout", recurrent_dropout, minimum=0, maximum=1
+        )
+
+    @abstractmethod
+    def map_inputs(self, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Map the inputs of all steps by a kernel.
+
+        Args:
+            inputs: A tensor of shape (batch, steps, ...).
+            weight: The kernel of some gates, as it is stored.
+            bias: Their bias, or None.
+
+        Returns:
+            A tensor of shape (batch, steps, ...).
+        """
+
+    @abstractmethod
+    def map_state(self, state: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Map a state by a recurrent kernel.
+
+        Args:
+            state: A state, the batch first.
+            weight: The recurrent kernel of some gates, as it is stored.
+            bias: Their bias, or None.
+
+        Returns:
+            A tensor, the batch first.
+        """
+
+    @abstractmethod
+    def step(self, projected: Tensor, states: States, masks: Tensor | None) -> list[Tensor]:
+        """Compute the states after a step.
+
+        Args:
+            projected: What `map_inputs` makes of the step's input, for all gates.
+            states: The states before it.
+            masks: What the state is multiplied by in training: one mask for each gate, or one for
+                all; None for nothing.
+
+        Returns:
+            The new states, of which the first is the output.
+        """
+
+    @abstractmethod
+    def get_initial_state(self, batch_size: int) -> list[Tensor]:
+        """Return states of zeros.
+
+        Args:
+            batch_size: How many examples there are.
+
+        Returns:
+            The states.
+        """
+
+    @property
+    def input_bias(self) -> Tensor | None:
+        """The bias that is added to what the kernel makes of the input."""
+        return self.bias
+
+    @property
+    def separate_masks(self) -> bool:
+        """Whether dropout draws a mask for each gate, and not one for all."""
+        return self.recurrent_dropout > 0
+
+    def initial_bias(self, shape: Sequence[int], dtype: torch.dtype) -> Any:
+        """Return initial values of the bias.
+
+        Args:
+            shape: Its shape.
+            dtype: Its dtype.
+
+        Returns:
+            What the initializer gives.
+        """
+        return self.bias_initializer(tuple(shape), dtype=dtype)
+
+    def draw_masks(self, like: Tensor, rate: float) -> Tensor | None:
+        """Draw masks of dropout.
+
+        Args:
+            like: A tensor of the shape of a mask.
+            rate: The share of zeros.
+
+        Returns:
+            Masks, one after the other; None outside of training.
+        """
+        if not self.training or rate == 0:
+            return None
+        count = self.gates if self.separate_masks else 1
+        masks = torch.empty((count, *like.shape), dtype=like.dtype, device=like.device)
+        masks.bernoulli_(1 - rate, generator=self.generator(like.device))
+        return masks / (1 - rate) if rate < 1 else masks
+
+    def masked(
+        self,
+        by: Map,
+        inputs: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        masks: Tensor | None,
+        axis: int,
+    ) -> Tensor:
+        """Map a tensor by some gates' kernels, each of which may see it through a mask of its own.
+
+        Args:
+            by: What maps it.
+            inputs: The tensor.
+            weight: The kernels, one after the other.
+            bias: Their biases, or None.
+            masks: One mask for each gate, one for all, or None.
+            axis: The axis along which the results lie.
+
+        Returns:
+            The results, one after the other.
+        """
+        if masks is None or len(masks) == 1:
+            return by(inputs if masks is None else inputs * masks[0], weight, bias)
+        count = len(masks)
+        biases = [None] * count if bias is None else bias.chunk(count)
+        parts = zip(masks, weight.chunk(count), biases, strict=True)
+        return torch.cat([by(inputs * mask, kernel, own) for mask, kernel, own in parts], axis)
+
+    def scan(
+        self, inputs: Tensor, states: States, return_sequences: bool
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Take one step after the other.
+
+        Args:
+            inputs: A tensor of shape (batch, steps, ...).
+            states: The states before the first step.
+            return_sequences: Whether the output of each step is wanted, and not the last alone.
+
+        Returns:
+            The output, with an axis of steps after the batch if all are wanted, and the last
+            states.
+        """
+        masks = self.draw_masks(inputs[:, :1], self.dropout)
+        projected = self.masked(self.map_inputs, inputs, self.weight, self.input_bias, masks, 2)
+        masks = self.draw_masks(states[0], self.recurrent_dropout)
+        outputs = []
+        for one in projected.unbind(1):
+            states = self.step(one, states, masks)
+            if return_sequences:
+                outputs.append(states[0])
+        return torch.stack(outputs, 1) if return_sequences else states[0], list(states)
+
+    def call(  # type: ignore[override]
+        self, inputs: Tensor, states: States | Tensor
+    ) -> tuple[Tensor, list[Tensor] | Tensor]:
+        """Take one step.
+
+        Args:
+            inputs: The step's input, the batch first.
+            states: The states before it: a list, or a tensor if there is just one.
+
+        Returns:
+            The output, and the new states as they were given.
+        """
+        if isinstance(states, Tensor):
+            output, found = self.scan(inputs.unsqueeze(1), [states], False)
+            return output, found[0]
+        return self.scan(inputs.unsqueeze(1), states, False)
+
+
+class UnitsCell(RecurrentCell):
+    """A cell whose states are vectors, one entry a unit.
+
+    Args:
+        units: How many units there are.
+        **kwargs: Arguments of every cell.
+
+    Raises:
+        InvalidArgumentError: If an argument cannot be used.
+    """
+
+    states: ClassVar[int] = 1
+
+    def __init__(self, *, units: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.units = check_integer(type(self).__name__, "units", units)
+
+    @property
+    def state_size(self) -> int | list[int]:
+        """The size of the state, or of each of them."""
+        return self.units if self.states == 1 else [self.units] * self.states
+
+    @property
+    def output_size(self) -> int:
+        """The size of the output."""
+        return self.units
+
+    @property
+    def bias_shape(self) -> tuple[int, ...]:
+        """The shape of the bias."""
+        return (self.gates * self.units,)
+
+    def check_input(self, shape: Shape) -> None:
+        """Raise if the input of a step has other axes or features than the kernel.
+
+        Args:
+            shape: Its sizes, the batch first.
+
+        Raises:
+            ValueError: If it does not fit.
+        """
+        wanted = self.weight.shape[1] if self.built else None
+        if len(shape) != 2 or shape[-1] is None or wanted not in (None, shape[-1]):
+            raise ValueError(
+                f"{self.name}: the input of a step must have 2 axes, the last of size "
+                f"{wanted or 'known'}. Received: shape {shape}."
+            )
+
+    def build(self, input_shape: Shape) -> None:
+        """Make both kernels and the bias.
+
+        Args:
+            input_shape: The sizes of a step's input, the batch first.
+        """
+        features = check_integer(self.name, "input_shape[-1]", input_shape[-1])
+        size = self.gates * self.units
+        self.add_weight(KERNEL, (size, features), self.kernel_initializer)
+        self.add_weight(RECURRENT_KERNEL, (size, self.units), self.recurrent_initializer)
+        if self.use_bias:
+            self.add_weight(BIAS, self.bias_shape, self.initial_bias)
+        else:
+            self.register_parameter("bias", None)
+
+    def get_initial_state(self, batch_size: int) -> list[Tensor]:
+        """Return states of zeros.
+
+        Args:
+            batch_size: How many examples there are.
+
+        Returns:
+            The states, each of shape (batch, units).
+        """
+        return [self.weight.new_zeros(batch_size, self.units) for _ in range(self.states)]
+
+    def map_inputs(self, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Map the inputs of all steps by a kernel.
+
+        Args:
+            inputs: A tensor of shape (batch, steps, in).
+            weight: The kernel of some gates, as it is stored.
+            bias: Their bias, or None.
+
+        Returns:
+            A tensor of shape (batch, steps, gates * units).
+        """
+        return functional.linear(inputs, weight, bias)
+
+    def map_state(self, state: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Map a state by a recurrent kernel.
+
+        Args:
+            state: A state of shape (batch, units).
+            weight: The recurrent kernel of some gates, as it is stored.
+            bias: Their bias, or None.
+
+        Returns:
+            A tensor of shape (batch, gates * units).
+        """
+        return functional.linear(state, weight, bias)
+
+    @property
+    @abstractmethod
+    def kernel_of_pytorch(self) -> Callable[..., Any] | None:
+        """PyTorch's function for all steps at once; None if it has none for these activations."""
+
+    def kernel_weights(self) -> list[Tensor]:
+        """Return the weights as PyTorch's function takes them.
+
+        Returns:
+            Both kernels, and a bias for each if there is one.
+        """
+        if self.bias is None:
+            return [self.weight, self.recurrent_weight]
+        # PyTorch adds two biases, and Keras one.
+        return [self.weight, self.recurrent_weight, self.bias, torch.zeros_like(self.bias)]
+
+    def scan(
+        self, inputs: Tensor, states: States, return_sequences: bool
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Take one step after the other, all by one function of PyTorch's if there is one.
+
+        Args:
+            inputs: A tensor of shape (batch, steps, in).
+            states: The states before the first step.
+            return_sequences: Whether the output of each step is wanted, and not the last alone.
+
+        Returns:
+            The output, of shape (batch, units), or (batch, steps, units) if all are wanted, and the
+            last states.
+        """
+        kernel = self.kernel_of_pytorch
+        if kernel is None or (self.training and self.recurrent_dropout > 0):
+            return super().scan(inputs, states, return_sequences)
+        masks = self.draw_masks(inputs[:, :1], self.dropout)
+        if masks is not None:
+            inputs = inputs * masks[0]
+        first = [state.unsqueeze(0).contiguous() for state in states]
+        weights = self.kernel_weights()
+        outputs, *found = kernel(
+            inputs,
+            first if len(first) > 1 else first[0],
+            weights,
+            self.use_bias,
+            1,  # layers
+            0.0,  # dropout between them
+            self.training,
+            False,  # in both directions
+            True,  # the batch first
+        )
+        return outputs if return_sequences else outputs[:, -1], [one.squeeze(0) for one in found]
+
+    def compute_output_shape(self, input_shape: Shape) -> Any:
+        """Return the sizes of the output and of the states.
+
+        Args:
+            input_shape: The sizes of a step's input, the batch first.
+
+        Returns:
+            The output's sizes, and a list of those of each state.
+        """
+        size = (input_shape[0], self.units)
+        return size, [size] * self.states
+
+
+register_layouts(RecurrentCell, KERNEL, RECURRENT_KERNEL, BIAS)

@@ -1,0 +1,100 @@
+"""A layer for each step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from feasible.arguments import InvalidArgumentError
+from feasible.layers import nested
+from feasible.layers.layer import Layer, Shape
+
+
+class TimeDistributed(Layer):
+    """Applies one layer, with the same weights, to each step of a sequence.
+
+    Args:
+        layer: The layer, which takes an input without steps.
+        **kwargs: Arguments of every layer: name, trainable, dtype, input_shape.
+
+    Raises:
+        InvalidArgumentError: If it is not a layer.
+
+    Example:
+        >>> import numpy as np
+        >>> from feasible.layers import Conv2D
+        >>> layer = TimeDistributed(Conv2D(4, 3, kernel_constraint="non_neg"))
+        >>> layer(np.ones((2, 7, 10, 10, 3))).shape
+        torch.Size([2, 7, 8, 8, 4])
+    """
+
+    def __init__(self, layer: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        layer = nested.get(layer)
+        if not isinstance(layer, Layer):
+            raise InvalidArgumentError("TimeDistributed", "layer", layer, "a layer")
+        self.layer = layer
+        if not self.trainable:
+            self.trainable = False
+
+    def check_input(self, shape: Shape) -> None:
+        """Raise if the input has no steps, or the layer cannot take one.
+
+        Args:
+            shape: The input's sizes, the batch first.
+
+        Raises:
+            ValueError: If it does not fit.
+        """
+        if len(shape) < 3:
+            raise ValueError(
+                f"{self.name}: the input must have 3 axes or more, the first two of which are the "
+                f"batch and the steps. Received: shape {shape}."
+            )
+        self.layer.check_input((shape[0], *shape[2:]))
+
+    def build(self, input_shape: Shape) -> None:
+        """Make the layer's weights.
+
+        Args:
+            input_shape: The input's sizes, the batch first.
+        """
+        self.layer.build_once((input_shape[0], *input_shape[2:]))
+
+    def _cast(self, inputs: Tensor) -> Tensor:
+        """Return the input as the layer casts it."""
+        return self.layer._cast(inputs)
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Apply the layer to each step.
+
+        Args:
+            inputs: A tensor of shape (batch, steps, ...).
+
+        Returns:
+            A tensor of shape (batch, steps, ...).
+        """
+        if self._depends_on_batch():
+            return torch.stack([self.layer.call(one) for one in inputs.unbind(1)], 1)
+        output = self.layer.call(inputs.flatten(0, 1))
+        return output.reshape(*inputs.shape[:2], *output.shape[1:])
+
+    def _depends_on_batch(self) -> bool:
+        """Say whether steps that come as one batch could differ from steps one after the other."""
+        changes = self.training and next(self.layer.buffers(), None) is not None
+        return changes or any(getattr(one, "stateful", False) for one in self.layer.modules())
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return the sizes of the output.
+
+        Args:
+            input_shape: The input's sizes, the batch first; None where a size is not known.
+
+        Returns:
+            The layer's output sizes for a step, with the steps after the batch.
+        """
+        batch, steps, *rest = input_shape
+        _, *sizes = self.layer.compute_output_shape((batch, *rest))
+        return (batch, steps, *sizes)
