@@ -3,13 +3,20 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test lint format clean
+TENSORFLOW := .venv-tensorflow/.installed
+
+.PHONY: demo test test-tensorflow lint format clean
 
 demo: $(INSTALLED)
 	$(BIN)/python examples/digits.py
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
+
+# Keras on TensorFlow, which nothing here depends on, in an environment of its own.
+test-tensorflow: $(TENSORFLOW)
+	KERAS_BACKEND=tensorflow TF_CPP_MIN_LOG_LEVEL=3 .venv-tensorflow/bin/python -m pytest \
+		-c tests/keras/inside/pytest.ini tests/keras/inside tests/tensorflow
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check
@@ -27,5 +34,12 @@ $(INSTALLED): pyproject.toml pip-constraints.txt
 		$(BIN)/python -m pip install --quiet -c pip-constraints.txt -e '.[dev]'
 	touch $@
 
+$(TENSORFLOW): pyproject.toml tests/tensorflow/pip-constraints.txt
+	$(PYTHON) -m venv .venv-tensorflow
+	PIP_CONSTRAINT=tests/tensorflow/pip-constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
+		.venv-tensorflow/bin/python -m pip install --quiet \
+		-c tests/tensorflow/pip-constraints.txt -e '.[keras]' tensorflow-cpu h5py pytest
+	touch $@
+
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv-tensorflow

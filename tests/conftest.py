@@ -19,6 +19,9 @@ import numpy as np
 import pytest
 import torch
 
+# They run where Keras 2 is, or in processes of their own with each backend of Keras 3.
+collect_ignore = ["keras/golden", "keras/inside", "tensorflow"]
+
 torch.set_num_threads(1)  # two pytest workers on two cores
 
 hypothesis.settings.register_profile(

@@ -146,7 +146,7 @@ def encrypted() -> bytes:
 
 FOREIGN = {
     "empty": (b"", "is empty"),
-    "HDF5": (VALID_MEMBERS["model.weights.h5"], "HDF5 file, as Keras 2"),
+    "HDF5": (VALID_MEMBERS["model.weights.h5"], "holds no model, but at most its weights"),
     "text": (b"hello, this is not a zip", "not a Keras archive"),
     "pickle": (pickle.dumps({"a": 1}), "not a Keras archive"),
     "an empty zip": (packed({}), "not a Keras archive"),

@@ -79,20 +79,23 @@ def in_place_of_the_kernel(array: Any) -> Callable[[h5py.File], Any]:
 
 # What is done to the file, and what is said of it.
 OTHERS: dict[str, tuple[Callable[[h5py.File], Any], str]] = {
-    "a layer less": (lambda root: root.pop("layers/dense"), "layers/dense: .*bias.*and has none"),
+    "a layer less": (lambda root: root.pop("layers/dense"), "layers/dense: .*bias.*and has 0"),
     "a weight less": (
         lambda root: root.pop("layers/dense/vars/1"),
-        r"layers/dense: it must have 2 weights \(kernel, bias\), numbered from 0, and has 0\.",
+        r"layers/dense: it must have 2 weights \(kernel, bias\), and has 1\.",
     ),
     "a weight more": (
         lambda root: root.create_dataset("layers/dense/vars/2", data=KERNEL),
-        "and has 0, 1, 2",
+        "and has 3",
     ),
     "a weight where none is": (
         lambda root: root.create_dataset("layers/dropout/vars/0", data=KERNEL),
-        "layers/dropout: it must have 0 weights, .*and has 0",
+        "layers/dropout: it must have 0 weights, and has 1",
     ),
-    "another name": (lambda root: root["layers/dense/vars"].move("0", "a"), "and has 1, a"),
+    "another name": (
+        lambda root: root["layers/dense/vars"].move("0", "a"),
+        "the weights 1, a are not numbered from 0",
+    ),
     "another shape": (
         in_place_of_the_kernel(KERNEL.T),
         r"kernel must have shape \(3, 2\) and dtype float32, and has shape \(2, 3\)",

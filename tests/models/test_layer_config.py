@@ -75,6 +75,16 @@ def test_each_layer_is_known_under_keras_name(name: str) -> None:
         "target_shape": [1],
         "input_dim": 2,
         "output_dim": 2,
+        "equation": "ab,bc->ac",
+        "output_shape": [2],
+        "num_heads": 2,
+        "key_dim": 2,
+        "head_dim": 2,
+        "num_query_heads": 2,
+        "num_key_value_heads": 1,
+        "cell": {"class_name": "GRUCell", "config": {"units": 2, "dtype": "float32"}},
+        "cells": [{"class_name": "LSTMCell", "config": {"units": 2, "dtype": "float32"}}],
+        "layer": {"class_name": "LSTM", "config": {"units": 2, "dtype": "float32"}},
     }
     required = layers.configs.arguments_of(BUILT_IN[name])
     config = {

@@ -23,7 +23,10 @@ import feasible
 from feasible import InvalidArgumentError, MaxNorm, MinMaxNorm, NonNeg, Sequential, UnitNorm
 from feasible.keras import ArchiveError
 from feasible.layers import (
+    LSTM,
+    RNN,
     BatchNormalization,
+    Bidirectional,
     Conv2D,
     Conv2DTranspose,
     Dense,
@@ -31,6 +34,7 @@ from feasible.layers import (
     Embedding,
     Flatten,
     GlobalMaxPooling1D,
+    GRUCell,
     Input,
     LayerNormalization,
     SeparableConv2D,
@@ -228,6 +232,49 @@ def test_other_constraints_are_passed_as_custom_objects(path: Path) -> None:
     assert loaded.layers[0].kernel_constraint == AtLeast(0.5)
 
 
+def in_both_directions(constraint: Any) -> Sequential:
+    recurrent = LSTM(2, kernel_constraint=constraint, recurrent_constraint=constraint)
+    return Sequential([Input((4, 3)), Bidirectional(recurrent)])
+
+
+@pytest.mark.parametrize("constraint", [AtMost(0.5), halve, AtLeast(0.5)])
+def test_constraints_in_both_directions_come_back(constraint: Any, path: Path) -> None:
+    model = in_both_directions(constraint)
+    model.save(path)
+    if type(constraint) is AtLeast:
+        with pytest.raises(ArchiveError, match=r"custom_objects=\{'AtLeast': \.\.\.\}"):
+            load_model(path)
+    loaded = load_model(path, custom_objects={"AtLeast": AtLeast})
+    for direction in (loaded.layers[0].forward_layer, loaded.layers[0].backward_layer):
+        assert direction.kernel_constraint == constraint
+        assert direction.cell.recurrent_constraint == constraint
+    for own, saved in zip(loaded.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(own, saved)
+
+
+class Sums(feasible.layers.Layer):
+    """A cell of a user's, without weights."""
+
+    state_size = 3
+
+    def call(self, inputs: torch.Tensor, states: list[torch.Tensor]) -> Any:
+        return inputs + states[0], [inputs + states[0]]
+
+
+def test_a_cell_of_a_users_own_comes_back(path: Path) -> None:
+    Sequential([Input((4, 3)), RNN([Sums(), GRUCell(2, bias_constraint="non_neg")])]).save(path)
+    with pytest.raises(ArchiveError, match=r"is a Sums, unknown here.*custom_objects=\{'Sums'"):
+        load_model(path)
+    cells = load_model(path, custom_objects={"Sums": Sums}).layers[0].cell.cells
+    assert [type(cell) for cell in cells] == [Sums, GRUCell]
+    assert cells[1].bias_constraint == feasible.NonNeg()
+
+
+def test_states_are_kept_for_batches_of_one_size(path: Path) -> None:
+    Sequential([Input(batch_shape=(2, 4, 3)), LSTM(2, stateful=True)]).save(path)
+    assert load_model(path).input_shape == (2, 4, 3)
+
+
 class Scale(feasible.layers.Layer):
     """A layer of a user's, with an argument and without weights."""
 
@@ -260,8 +307,8 @@ def parametrized() -> Sequential:
     return model
 
 
-def with_native_axes() -> Sequential:
-    model = constrained(None)
+def with_native_axes(model: Sequential | None = None) -> Sequential:
+    model = model or constrained(None)
     feasible.torch.constrain(model, kernel=MaxNorm(axis=0), layout="native")
     return model
 
@@ -282,6 +329,14 @@ class Subclass(Sequential):
 
 UNSAVABLE: dict[str, tuple[Callable[[], Any], str]] = {
     "a lambda": (lambda: constrained(lambda w: w), "dense: .*register"),
+    "a lambda in both directions": (
+        lambda: in_both_directions(lambda w: w),
+        "bidirectional: forward_lstm: .*register",
+    ),
+    "axes as they are stored, in a cell": (
+        lambda: with_native_axes(Sequential([Input((4, 3)), LSTM(2)])),
+        "lstm: Keras has no argument for .*MaxNorm",
+    ),
     "a constraint without a config": (
         lambda: constrained(
             type("Odd", (feasible.Constraint,), {"__init__": vars(AtMost)["__init__"]})(1)
@@ -409,7 +464,7 @@ HOSTILE: dict[str, tuple[Callable[[Any], Any], str]] = {
     ),
     "a name with a slash": (change(name="../dense"), "`name` must be a string without slashes"),
     "a name that is taken": (change(name="first"), "names of layers must be unique"),
-    "no layers": (change_model(layers=None), "must be a Sequential with its layers"),
+    "no layers": (change_model(layers=None), "must be a Sequential, .* with its layers"),
     "no layer": (change_model(layers=[1]), "each layer must be a dict with a class_name"),
     "too many layers": (change_model(layers=[{}] * 3000), "3000 layers, more than the 2048"),
     "a huge input": (
@@ -422,7 +477,7 @@ HOSTILE: dict[str, tuple[Callable[[Any], Any], str]] = {
     ),
     "a functional model": (
         lambda config: config.update(class_name="Functional"),
-        "the model is a Functional, and must be a Sequential",
+        "the layer 'first' is called 0 times",
     ),
     "an odd way to compile": (
         lambda config: config.update(compile_config={"optimizer": "this"}),

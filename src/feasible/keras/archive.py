@@ -1,4 +1,4 @@
-"""Keras's own file format: a zip of a config, its metadata and a file of weights."""
+"""Keras 3's own file format: a zip of a config, its metadata and a file of weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from typing import Any, BinaryIO
 
 from numpy.typing import NDArray
 
+from feasible.keras.config import LARGEST_CONFIG, parsed_config
 from feasible.keras.errors import ArchiveError, reading
+from feasible.keras.legacy import SIGNATURE, LegacyFile
 from feasible.keras.weights_file import WeightSpec, read_weights, write_weights
 
 # The version of Keras whose format this is.
@@ -25,19 +27,11 @@ _METADATA = "metadata.json"
 _WEIGHTS = "model.weights.h5"
 
 _MEBIBYTE = 2**20
-_LARGEST_CONFIG = 16 * _MEBIBYTE
-_DEEPEST_CONFIG = 100
 # Keras does not compress. Weights that others compressed shrink less than this, and bombs more.
 _LARGEST_RATIO = 100
 _SMALLEST_BOMB = 64 * _MEBIBYTE
 
 _ZIP = b"PK\x03\x04"
-# How files begin that are often taken for Keras archives.
-_FOREIGN = {
-    b"": "it is empty. Save the model again.",
-    b"\x89HDF": "it is an HDF5 file, as Keras 2 wrote them. Load it in Keras, and save it there as "
-    ".keras.",
-}
 
 
 def write_archive(
@@ -83,12 +77,14 @@ class Archive:
     Attributes:
         config: The model, as Keras serializes it.
         source: What the file is called.
+        config_source: What its config is called.
     """
 
     def __init__(self, members: zipfile.ZipFile, source: str) -> None:
         self._members = members
         self.source = source
-        self.config = self._config()
+        self.config_source = f"{source}: {_CONFIG}"
+        self.config = parsed_config(self._read(_CONFIG, LARGEST_CONFIG), self.config_source)
 
     def read_weights(
         self, wanted: Mapping[str, Sequence[WeightSpec]]
@@ -106,18 +102,6 @@ class Archive:
                 wanted.
         """
         return read_weights(self._read(_WEIGHTS), wanted, f"{self.source}: {_WEIGHTS}")
-
-    def _config(self) -> dict[str, Any]:
-        source = f"{self.source}: {_CONFIG}"
-        with reading(source):
-            config = json.loads(self._read(_CONFIG, _LARGEST_CONFIG))
-        if not isinstance(config, dict):
-            raise ArchiveError(source, "it must hold a JSON object. Save the model again.")
-        if _depth(config) > _DEEPEST_CONFIG:
-            raise ArchiveError(
-                source, f"it is nested deeper than {_DEEPEST_CONFIG} levels, as no model is."
-            )
-        return config
 
     def _read(self, name: str, largest: float = float("inf")) -> bytes:
         """Return a member's content, of which the size is checked before memory is taken."""
@@ -146,42 +130,31 @@ class Archive:
 
 
 @contextmanager
-def open_archive(path: str | os.PathLike[str]) -> Iterator[Archive]:
-    """Open a Keras archive for reading.
+def open_archive(path: str | os.PathLike[str]) -> Iterator[Archive | LegacyFile]:
+    """Open a Keras archive, or a model that Keras 2 saved as HDF5, for reading.
 
     Args:
-        path: The file.
+        path: The file. What it is shows in its first bytes, whatever it is called.
 
     Yields:
         The archive, its config read.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ArchiveError: If it is not a Keras archive, or a damaged one.
+        ArchiveError: If it is neither, or a damaged one.
     """
     source = os.fspath(path)
     if Path(path).is_dir():
         raise ArchiveError(source, "it is a folder. Save the model as one file, with `save`.")
     with open(path, "rb") as file:
-        head = file.read(len(_ZIP))
-        if head != _ZIP:
-            problem = _FOREIGN.get(head, "it is not a Keras archive. Save the model with `save`.")
-            raise ArchiveError(source, problem)
+        head = file.read(len(SIGNATURE))
+        if head == SIGNATURE:
+            yield LegacyFile(head + file.read(), source)
+            return
+        if not head.startswith(_ZIP):
+            what = "not a Keras archive" if head else "empty"
+            raise ArchiveError(source, f"it is {what}. Save the model with `save`.")
         with reading(source):
             members = zipfile.ZipFile(file)
         with members:
             yield Archive(members, source)
-
-
-def _depth(value: Any) -> int:
-    """Return how deep lists and dicts are nested, without descending by recursion."""
-    depth, level = 0, [value]
-    while level:
-        depth += 1
-        level = [
-            child
-            for node in level
-            if isinstance(node, dict | list)
-            for child in (node.values() if isinstance(node, dict) else node)
-        ]
-    return depth

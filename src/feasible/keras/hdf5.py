@@ -2,8 +2,9 @@
 
 It is for files that nobody vouches for. Of 60,000 files in which a few words had been exchanged,
 HDF5's own library, in version 2.0.0, hung on five, taking memory all the while, and crashed on one.
-This reader knows only groups and whole arrays of floating numbers. Arrays take no memory, as they
-are views of the file's bytes; and no byte is parsed twice, so that it always ends.
+This reader knows only groups, whole arrays of floating numbers, and texts in attributes. Arrays
+take no memory, as they are views of the file's bytes; and no byte is parsed twice, so that it
+always ends.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 # NumPy has no bfloat16: its two bytes are kept as they are.
 BFLOAT16 = np.dtype("V2")
 
-_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _LONGEST_NAME = 255
 
 # The parts of a file, as the HDF5 File Format Specification has them under the same names.
@@ -35,6 +36,10 @@ _SYMBOL = Struct("<QQI20x")
 _DATASPACE = Struct("<BBBB")
 _FLOATING_POINT = Struct("<BB2xIHHBBBBI")
 _DATATYPE = Struct("<B3xI")
+_ATTRIBUTE = Struct("<BxHHH")
+_TEXT_IN_HEAP = Struct("<IQI")
+_GLOBAL_HEAP = Struct("<4sB3xQ")
+_HEAP_OBJECT = Struct("<H6xQ")
 _LAYOUT = Struct("<BB")
 _CONTIGUOUS = Struct("<QQ")
 
@@ -43,12 +48,13 @@ _MESSAGE_TYPES = {
     0x03: "datatype",
     0x07: "external files",
     0x08: "layout",
+    0x0C: "attribute",
     0x10: "continuation",
     0x11: "symbol table",
 }
 _SHARED = 0x02
 _SYMBOLIC_LINK = 2
-_FLOAT, _OPAQUE = 1, 5
+_FLOAT, _TEXT, _OPAQUE, _TEXT_OF_ANY_LENGTH = 1, 3, 5, 9
 _BYTE_ORDER, _BYTE_ORDERS = 0x41, {0x00: "<", 0x01: ">"}
 
 # Size in bytes; bit offset and precision; place and size of exponent and mantissa; exponent's bias.
@@ -86,17 +92,22 @@ class File:
 
     Raises:
         ValueError: If they are not those of an HDF5 file of the plain kind.
+
+    Attributes:
+        size: How many bytes it has.
+        root: The place of the header of the group that holds all others.
     """
 
     def __init__(self, content: bytes) -> None:
         self._content = content
+        self.size = len(content)
         self._left = len(content)
         self._groups: dict[int, dict[str, int]] = {}
         signature, version, offsets, lengths, base, end, root = self._take(_SUPERBLOCK, 0)
-        _check("superblock", (signature, version, offsets, lengths, base), (_SIGNATURE, 0, 8, 8, 0))
+        _check("superblock", (signature, version, offsets, lengths, base), (SIGNATURE, 0, 8, 8, 0))
         if end > len(content):
             raise ValueError(f"it has {len(content)} bytes, where it should have {end}")
-        self._root: int = root
+        self.root: int = root
 
     def find(self, path: str) -> int | None:
         """Return where an object is, by its path.
@@ -110,7 +121,7 @@ class File:
         Raises:
             ValueError: If the file is damaged, or uses what is not known here.
         """
-        place: int | None = self._root
+        place: int | None = self.root
         for name in path.split("/"):
             if place is None:
                 return None
@@ -133,6 +144,60 @@ class File:
             self._groups[place] = self._symbols(place)
         return self._groups[place]
 
+    def texts(self, place: int, name: str) -> list[str] | None:
+        """Return the texts that an object has as an attribute.
+
+        Args:
+            place: The place of the object's header.
+            name: The attribute's name.
+
+        Returns:
+            One text or several, none where the attribute is an array without elements; None if
+            there is no such attribute.
+
+        Raises:
+            ValueError: If it holds anything else, or the file is damaged.
+        """
+        for message in self._messages(place)["attribute"]:
+            version, *sizes = self._take(_ATTRIBUTE, message)
+            _check("attribute", version in (1, 3), True)
+            start = message + _ATTRIBUTE.size + (version == 3)
+            parts = []
+            for size in sizes:
+                parts.append(start)
+                start += -(-size // 8) * 8 if version == 1 else size
+            own_name = self._content[parts[0] : parts[0] + sizes[0]].partition(b"\0")[0]
+            if own_name == name.encode():
+                return self._texts(parts[1], math.prod(self._shape(parts[2])), start)
+        return None
+
+    def _texts(self, datatype: int, count: int, start: int) -> list[str]:
+        kind, size = self._take(_DATATYPE, datatype)
+        if not count:
+            return []
+        if kind & 0x0F == _TEXT_OF_ANY_LENGTH:
+            places = (start + index * _TEXT_IN_HEAP.size for index in range(count))
+            found = [self._in_heap(place) for place in places]
+        elif kind & 0x0F == _TEXT and size:
+            found = [self._bytes(start + index * size, size) for index in range(count)]
+        else:
+            raise ValueError("an attribute is not of texts")
+        return [text.rstrip(b"\0").decode() for text in found]
+
+    def _in_heap(self, place: int) -> bytes:
+        """Return the bytes that an attribute refers to."""
+        length, heap, wanted = self._take(_TEXT_IN_HEAP, place)
+        signature, version, size = self._take(_GLOBAL_HEAP, heap)
+        _check("global heap", (signature, version), (b"GCOL", 1))
+        start, end = heap + _GLOBAL_HEAP.size, heap + size
+        while start + _HEAP_OBJECT.size <= end:
+            index, stored = self._take(_HEAP_OBJECT, start)
+            start += _HEAP_OBJECT.size
+            if index == wanted and length <= stored:
+                return self._bytes(start, length)
+            start += -(-stored // 8) * 8
+        raise ValueError("the text of an attribute is not in the file")
+
     def dataset(self, place: int) -> Dataset:
         """Return an array, without reading it.
 
@@ -146,7 +211,7 @@ class File:
             ValueError: If it is not an array of floating numbers in one piece, or the file is
                 damaged.
         """
-        messages = self._messages(place)
+        messages = self._single_messages(place)
         if not {"dataspace", "datatype", "layout"} <= set(messages) or "external files" in messages:
             raise ValueError("an object is not an array that is kept in the file itself")
         shape = self._shape(messages["dataspace"])
@@ -177,12 +242,26 @@ class File:
             raise ValueError("its parts refer to each other in a circle")
         return part.unpack_from(self._content, offset)
 
-    def _messages(self, place: int) -> dict[str, int]:
+    def _bytes(self, start: int, size: int) -> bytes:
+        """Return some bytes of the file. No honest file has the same ones in several texts."""
+        self._left -= size
+        if self._left < 0 or start + size > len(self._content):
+            raise ValueError("the text of an attribute is not in the file")
+        return self._content[start : start + size]
+
+    def _single_messages(self, place: int) -> dict[str, int]:
+        """Return where the messages are of which an object's header has one each."""
+        found = self._messages(place)
+        del found["attribute"]
+        _check("header", [name for name, places in found.items() if len(places) > 1], [])
+        return {name: place for name, (place,) in found.items()}
+
+    def _messages(self, place: int) -> dict[str, list[int]]:
         """Return where in an object's header its messages are, by their type."""
         version, count, size = self._take(_OBJECT_HEADER, place)
         _check("object header", version, 1)
         blocks = [(place + _OBJECT_HEADER.size, size)]
-        found: dict[str, int] = {}
+        found: dict[str, list[int]] = {"attribute": []}
         while blocks and count:
             start, size = blocks.pop()
             end = start + size
@@ -194,13 +273,13 @@ class File:
                 if name == "continuation":
                     blocks.append(self._take(_CONTINUATION, start))
                 elif name is not None:
-                    _check(name, (flags & _SHARED, name in found), (0, False))
-                    found[name] = start
+                    _check(name, flags & _SHARED, 0)
+                    found.setdefault(name, []).append(start)
                 start += size
         return found
 
     def _symbols(self, place: int) -> dict[str, int]:
-        messages = self._messages(place)
+        messages = self._single_messages(place)
         if "symbol table" not in messages:
             raise ValueError("an object is not a plain group")
         tree, heap = self._take(_SYMBOL_TABLE, messages["symbol table"])

@@ -10,22 +10,26 @@ from typing import Any
 import torch
 from torch import nn
 
-from feasible import constraints, layers
+from feasible import constraints
 from feasible.constraints import Constraint
 from feasible.layers import InputLayer, Layer
 from feasible.layers.configs import arguments_of
+from feasible.layers.nested import BUILT_IN
 from feasible.layers.roles import ConstraintOf, layout_of
 from feasible.torch.declarations import bound_weights
 
 CustomObjects = Mapping[str, Any]
 
-# Layers by the name of their class, which Keras shares.
-BUILT_IN: dict[str, type[Any]] = {
-    kind.__name__: kind
-    for kind in (getattr(layers, name) for name in layers.__all__)
-    if inspect.isclass(kind) and kind is not Layer
-}
+# Arguments that are layers.
+_LAYERS = ("backward_layer", "cell", "cells", "layer")
 _MODULES = ("keras.layers", "keras.src.layers", "feasible.layers")
+
+_WITHOUT_EFFECT = (
+    "groups",
+    "kernel_initializer",
+    "kernel_regularizer",
+    "kernel_constraint",
+)
 
 # What the arguments that a config gives to a layer may raise in its constructor, or in `build`.
 UNSUITABLE = (
@@ -65,7 +69,9 @@ def layer_config(layer: nn.Module, dtype: torch.dtype) -> dict[str, Any]:
     _check_all_weights_are_known(layer)
     built_in = BUILT_IN.get(kind.__name__) is kind
     try:
-        config = {**layer.get_config(), **_constraints(layer), "dtype": _policy(dtype)}
+        # First of all, so that what cannot be written is named where it is.
+        nested = _nested(layer, dtype)
+        config = {**layer.get_config(), **_constraints(layer), **nested, "dtype": _policy(dtype)}
     except ValueError as error:
         raise ValueError(f"{layer.name}: {error}") from error
     entry = {
@@ -74,13 +80,18 @@ def layer_config(layer: nn.Module, dtype: torch.dtype) -> dict[str, Any]:
         "config": config,
         "registered_name": None if built_in else kind.__name__,
     }
-    if layer.weight_views() and layer.input_shape is not None:
+    if layer.all_weight_views() and layer.input_shape is not None:
         entry["build_config"] = {"input_shape": list(layer.input_shape)}
     return entry
 
 
 def _check_all_weights_are_known(layer: Layer) -> None:
-    known = {layout.parameter for layout, _ in layer.weight_views()}
+    known = {
+        f"{path}.{layout.parameter}".lstrip(".")
+        for path, part in layer.named_modules()
+        if isinstance(part, Layer)
+        for layout, _ in part.weight_views()
+    }
     others = [
         name
         for name, tensor in layer.state_dict().items()
@@ -104,27 +115,42 @@ def _policy(dtype: torch.dtype) -> dict[str, Any]:
 
 def _constraints(layer: Layer) -> dict[str, Any]:
     """Return a layer's constraints, with the axes that ``"unit"`` stands for, which Keras lacks."""
+    attributes = {name: getattr(type(layer), name, None) for name in arguments_of(type(layer))}
     arguments = {
-        attribute.role: name
-        for name in arguments_of(type(layer))
-        if isinstance(attribute := getattr(type(layer), name, None), ConstraintOf)
+        (attribute.owner(layer), attribute.role): name
+        for name, attribute in attributes.items()
+        if isinstance(attribute, ConstraintOf)
     }
     # Those of a bias that is switched off act on nothing, but are arguments all the same.
     declared = {
-        role: _on_one_axis(layer, role, getattr(layer, name)) for role, name in arguments.items()
+        (owner, role): _on_one_axis(owner, role, getattr(layer, name))
+        for (owner, role), name in arguments.items()
     }
-    for bound in bound_weights(layer):
-        role = bound.layout.role
-        if role not in arguments or bound.layout != layout_of(layer, role):
-            raise ValueError(
-                f"Keras has no argument for the constraint {bound.declared!r} of its {role}. Pass "
-                "it to the layer, its axes counted in Keras's layout."
-            )
-        declared[role] = bound.constraint
-    return {arguments[role]: constraints.serialize(of) for role, of in declared.items()}
+    for owner in {layer, *(owner for owner, _ in arguments)}:
+        for bound in bound_weights(owner):
+            role = bound.layout.role
+            if (owner, role) not in arguments or bound.layout != layout_of(owner, role):
+                raise ValueError(
+                    f"Keras has no argument for the constraint {bound.declared!r} of its {role}. "
+                    "Pass it to the layer, its axes counted in Keras's layout."
+                )
+            declared[owner, role] = bound.constraint
+    return {arguments[key]: constraints.serialize(of) for key, of in declared.items()}
 
 
-def _on_one_axis(layer: Layer, role: str, constraint: Any) -> Any:
+def _nested(layer: Layer, dtype: torch.dtype) -> dict[str, Any]:
+    """Return the arguments of a layer that are layers, as Keras writes them."""
+
+    def entry(value: Any) -> Any:
+        if isinstance(value, nn.ModuleList):
+            return [*map(entry, value)]
+        return layer_config(value, value.dtype or dtype)
+
+    values = {name: getattr(layer, name, None) for name in arguments_of(type(layer))}
+    return {name: entry(of) for name, of in values.items() if isinstance(of, Layer | nn.ModuleList)}
+
+
+def _on_one_axis(layer: nn.Module, role: str, constraint: Any) -> Any:
     unit_axes = layout_of(layer, role).unit_axes
     if isinstance(constraint, Constraint) and unit_axes is not None:
         return constraint.resolve(unit_axes(1))
@@ -149,12 +175,29 @@ def layer_from_config(entry: Any, custom_objects: CustomObjects) -> Layer | Inpu
     """
     check_entry(entry)
     kind, config = _layer_class(entry, custom_objects), entry["config"]
+    if BUILT_IN.get(kind.__name__) is kind:
+        config = _in_keras_3(kind.__name__, config)
     try:
         return kind.from_config(  # type: ignore[no-any-return]
             {name: _argument(name, value, custom_objects) for name, value in config.items()}
         )
     except UNSUITABLE as error:
         raise ValueError(f"the {kind.__name__} {config.get('name')!r}: {error}") from error
+
+
+def _in_keras_3(kind: str, config: dict[str, Any]) -> dict[str, Any]:
+    """Return a config with what only Keras 2 writes said in the words of Keras 3."""
+    config = dict(config)
+    if isinstance(shape := config.pop("batch_input_shape", None), list):
+        with_batch = kind == InputLayer.__name__
+        config["batch_shape" if with_batch else "input_shape"] = shape[0 if with_batch else 1 :]
+    if kind == "BatchNormalization" and isinstance(axis := config.get("axis"), list):
+        (config["axis"],) = axis if len(axis) == 1 else (axis,)
+    if kind.startswith(("DepthwiseConv", "SeparableConv")):
+        # What they have from the class that they are derived from there acts on nothing.
+        for name in _WITHOUT_EFFECT:
+            config.pop(name, None)
+    return config
 
 
 def check_entry(entry: Any) -> None:
@@ -179,7 +222,8 @@ def check_entry(entry: Any) -> None:
 
 
 def _layer_class(entry: dict[str, Any], custom_objects: CustomObjects) -> type[Any]:
-    name, module = entry["class_name"], entry.get("module") or ""
+    # Configs of Keras 2 have no module. Where it is there but None, the class is a user's.
+    name, module = entry["class_name"], entry.get("module", _MODULES[0]) or ""
     registered_name = entry.get("registered_name") or name
     for candidate in (registered_name, name):
         kind = custom_objects.get(candidate)
@@ -204,6 +248,10 @@ def _argument(name: str, value: Any, custom_objects: CustomObjects) -> Any:
         return constraints.deserialize(value, custom_objects)
     if name.endswith(("activation", "_initializer")):
         return custom_object(value, custom_objects)
+    if name in _LAYERS and isinstance(value, dict):
+        return layer_from_config(value, custom_objects)
+    if name in _LAYERS and isinstance(value, list):
+        return [layer_from_config(one, custom_objects) for one in value]
     return value
 
 

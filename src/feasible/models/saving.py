@@ -1,10 +1,9 @@
-"""Saves models as Keras's own archives, and loads such archives."""
+"""Saves models as Keras's own archives, and loads what Keras saved."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,14 +14,23 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from feasible.arguments import InvalidArgumentError
-from feasible.keras import ArchiveError, WeightSpec, open_archive, write_archive
-from feasible.layers import Layer
-from feasible.layers.configs import snake_case
+from feasible.keras import (
+    Archive,
+    ArchiveError,
+    LegacyFile,
+    WeightSpec,
+    open_archive,
+    write_archive,
+)
+from feasible.layers.layer import as_tensor
+from feasible.models.chain import chain
 from feasible.models.layer_config import UNSUITABLE, CustomObjects, custom_object
 from feasible.models.sequential import Sequential
 from feasible.models.sequential_config import sequential_config, sequential_from_config
+from feasible.models.weight_groups import Group, archive_groups, legacy_groups
 from feasible.models.weights import check_built
 from feasible.replacing import replacing
+from feasible.torch.layouts import ParameterLayout
 
 # What Keras keeps of `compile` that does not change what is computed.
 _WITHOUT_EFFECT = ("run_eagerly", "steps_per_execution", "jit_compile", "auto_scale_loss")
@@ -32,7 +40,7 @@ def save_model(model: nn.Module, path: str | os.PathLike[str]) -> None:
     """Save a Sequential as a Keras archive, which Keras 3 opens too.
 
     Constraints are saved with the layers; ``axis="unit"`` as the axes it stands for. Those that
-    Keras lacks, such as `RadialConstraint`, must be passed to its `load_model` as custom objects.
+    Keras lacks, such as `RadialConstraint`, it loads where `feasible.keras` is imported.
     How the model was compiled is not saved, nor the state of its optimizer. A file that is there is
     replaced when the new one is whole.
 
@@ -58,14 +66,9 @@ def save_model(model: nn.Module, path: str | os.PathLike[str]) -> None:
         raise InvalidArgumentError("save", "path", os.fspath(path), "one that ends in .keras")
     check_built(model, "saved")
     config = sequential_config(model)
-    groups = {"": model, **dict(_groups(model))}
-    weights = {
-        group: [_array(view) for _, view in layer.weight_views()]
-        if isinstance(layer, Layer)
-        else []
-        for group, layer in groups.items()
-    }
-    names = {group: str(layer.name) for group, layer in groups.items()}
+    groups = archive_groups(model, {})  # type: ignore[arg-type]
+    weights = {path: [_array(view) for _, view in group.views] for path, group in groups.items()}
+    names = {path: group.name for path, group in groups.items()}
     with replacing(path) as file:
         write_archive(file, config, weights, names)
 
@@ -75,7 +78,10 @@ def load_model(
     custom_objects: CustomObjects | None = None,
     compile: bool = True,  # noqa: A002  Keras's name
 ) -> Sequential:
-    """Load a Sequential that `save`, or Keras 3, saved.
+    """Load a model that `save`, or Keras, saved.
+
+    It must be a Sequential, or a functional model that is one chain of layers, which becomes one.
+    Of Keras 3 it may be an archive, of Keras 2 an HDF5 file.
 
     Names are looked up among what is known here, what was registered and the custom objects.
     Nothing that the file names is imported, and nothing in it is run.
@@ -92,21 +98,26 @@ def load_model(
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ArchiveError: If it is not a whole Keras archive of a Sequential of layers that are known
-            here.
+        ArchiveError: If it is not such a file, whole, of layers that are known here.
     """
     known = custom_objects or {}
     with open_archive(path) as archive:
-        source = f"{archive.source}: config.json"
+        source = archive.config_source
+        if isinstance(archive, LegacyFile) and archive.keras_version < "3":
+            _check_activations(archive.config, source)
         # What takes no memory shows which sizes the config implies, before any is taken.
         with torch.device("meta"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             sketch = _model(archive.config, known, source)
-        weights = archive.read_weights({group: _specs(layer) for group, layer in _groups(sketch)})
+        wanted = {
+            name: [_spec(*pair) for pair in group.views]
+            for name, group in _groups(archive, sketch).items()
+        }
+        weights = archive.read_weights(wanted)
     model = _model(archive.config, known, source)
-    for group, layer in _groups(model):
-        if isinstance(layer, Layer):
-            layer.set_weights([_tensor(array) for array in weights[group]])
+    for name, group in _groups(archive, model).items():
+        for (_, view), array in zip(group.views, weights[name], strict=True):
+            view.copy_(as_tensor(_tensor(array)))
     if compile and archive.config.get("compile_config"):
         try:
             model.compile(**_compile_arguments(archive.config["compile_config"], known))
@@ -126,24 +137,41 @@ def _model(config: dict[str, Any], custom_objects: CustomObjects, source: str) -
         raise ArchiveError(source, str(error)) from error
 
 
-def _groups(model: Any, prefix: str = "layers") -> Iterator[tuple[str, Any]]:
-    """Return the layers by where Keras keeps their weights: by class, counted, not by name."""
-    used: Counter[str] = Counter()
-    for layer in model.layers:
-        stem = snake_case(type(layer).__name__)
-        group = f"{prefix}/{stem}_{used[stem]}" if used[stem] else f"{prefix}/{stem}"
-        used[stem] += 1
-        yield group, layer
+def _check_activations(config: Any, source: str) -> None:
+    """Raise if a config of Keras 2 names a function that is another one in Keras 3."""
+    parts = [config]
+    while parts:
+        part = parts.pop()
+        named = part.items() if isinstance(part, dict) else ()
+        if any(key.endswith("activation") and one == "hard_sigmoid" for key, one in named):
+            raise ArchiveError(
+                source,
+                f"the layer {part.get('name')!r} uses Keras 2's 'hard_sigmoid', clip(0.2 * x + 0.5,"
+                " 0, 1), which is not Keras 3's. Save the model with that as a function of your "
+                "own, under another name, and pass it as a custom object.",
+            )
+        parts.extend(part.values() if isinstance(part, dict) else part)
+        parts = [one for one in parts if isinstance(one, dict | list)]
+
+
+def _groups(archive: Archive | LegacyFile, model: Sequential) -> dict[str, Group]:
+    """Return the weights of a model by where the file has them."""
+    if isinstance(archive, LegacyFile):
+        return legacy_groups(model)
+    return archive_groups(model, dict(_class_names(model, archive.config)))
+
+
+def _class_names(model: Sequential, entry: dict[str, Any]) -> Iterator[tuple[nn.Module, str]]:
+    """Return what the layers' classes are called in a config, as a custom object may be."""
+    entries = [one for one in chain(entry) if one["class_name"] != "InputLayer"]
+    for layer, one in zip(model.layers, entries, strict=True):
+        yield layer, one["class_name"]
         if isinstance(layer, Sequential):
-            yield from _groups(layer, f"{group}/layers")
+            yield from _class_names(layer, one)
 
 
-def _specs(layer: nn.Module) -> list[WeightSpec]:
-    views = layer.weight_views() if isinstance(layer, Layer) else ()
-    return [
-        WeightSpec(layout.role, tuple(view.shape), str(view.dtype).removeprefix("torch."))
-        for layout, view in views
-    ]
+def _spec(layout: ParameterLayout, view: Tensor) -> WeightSpec:
+    return WeightSpec(layout.role, tuple(view.shape), str(view.dtype).removeprefix("torch."))
 
 
 def _array(view: Tensor) -> NDArray[Any]:

@@ -8,18 +8,15 @@ import torch
 from torch import nn
 
 from feasible.layers import Embedding, InputLayer, Layer
+from feasible.models.chain import chain, is_model
 from feasible.models.layer_config import (
     UNSUITABLE,
     CustomObjects,
-    check_entry,
     layer_config,
     layer_from_config,
 )
 from feasible.models.sequential import Sequential
 from feasible.models.weight_views import weight_views
-
-# Keras's largest models have a few hundred. Adding a layer takes longer the more there are.
-_MOST_LAYERS = 2048
 
 
 def sequential_config(model: nn.Module, dtype: torch.dtype | None = None) -> dict[str, Any]:
@@ -105,19 +102,10 @@ def sequential_from_config(entry: Any, custom_objects: CustomObjects) -> Sequent
         The model, built if the config says for which inputs.
 
     Raises:
-        ValueError: If it is not a Sequential, a name is unknown, or the layers do not fit.
+        ValueError: If it is not one chain of layers, a name is unknown, or the layers do not fit.
     """
-    check_entry(entry)
-    config = entry["config"]
-    if entry["class_name"] != "Sequential" or not isinstance(config.get("layers"), list):
-        raise ValueError(
-            f"the model is a {entry['class_name']}, and must be a Sequential with its layers. In "
-            "Keras, make a Sequential of its layers if they are one chain, or else pass its "
-            "weights on with get_weights and set_weights."
-        )
-    entries = config["layers"]
-    if len(entries) > _MOST_LAYERS:
-        raise ValueError(f"it has {len(entries)} layers, more than the {_MOST_LAYERS} allowed.")
+    entries = chain(entry)
+    config = entry["config"] if isinstance(entry["config"], dict) else {}
     parts = [_part(one, custom_objects) for one in entries]
     shape = config.get("build_input_shape")
     if parts and isinstance(parts[0], InputLayer):
@@ -126,14 +114,16 @@ def sequential_from_config(entry: Any, custom_objects: CustomObjects) -> Sequent
     try:
         model = Sequential(parts, trainable, config.get("name"))
         if shape is not None:
-            # A batch of another size than the first one may come.
-            model.build((None, *InputLayer(batch_shape=shape).batch_shape[1:]))
+            batch, *sizes = InputLayer(batch_shape=shape).batch_shape
+            # A batch of another size than the first one may come, save where states are kept.
+            kept = any(getattr(layer, "stateful", False) for layer in model.modules())
+            model.build((batch if kept else None, *sizes))
     except UNSUITABLE as error:
         raise ValueError(f"the model {config.get('name')!r} cannot be built: {error}") from error
     return model
 
 
 def _part(entry: Any, custom_objects: CustomObjects) -> Layer | InputLayer | Sequential:
-    if isinstance(entry, dict) and entry.get("class_name") in ("Sequential", "Functional", "Model"):
+    if is_model(entry):
         return sequential_from_config(entry, custom_objects)
     return layer_from_config(entry, custom_objects)

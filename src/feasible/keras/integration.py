@@ -1,0 +1,58 @@
+"""Makes Keras know our constraints: their names in its files, and the units of its layers."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from feasible.binding import fitted
+from feasible.constraints import Constraint
+from feasible.constraints.registry import BUILT_IN, OWN_PACKAGE, when_registered
+from feasible.keras.units import unit_axes_of
+
+
+def integrate(keras: ModuleType) -> None:
+    """Register our constraints with Keras, and resolve ``axis="unit"`` in its layers.
+
+    What users register with `feasible.constraints.register`, before or after, is registered with
+    Keras under the same name. Keras tells a constraint nothing of the layer, so that its
+    `Layer.add_weight` is wrapped: a constraint of ours is fitted to the weight that was made. For
+    all other constraints it does what it did.
+
+    Args:
+        keras: The package, imported.
+    """
+    for kind in BUILT_IN:
+        keras.saving.register_keras_serializable(OWN_PACKAGE)(kind)
+    when_registered(
+        lambda package, name, thing: keras.saving.register_keras_serializable(package, name)(thing)
+    )
+    layer_type = keras.layers.Layer
+    layer_type.add_weight = _fitting(layer_type.add_weight)
+
+
+def _fitting(add_weight: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `Layer.add_weight` with constraints of ours fitted to the weight."""
+
+    @functools.wraps(add_weight)
+    def fitting(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        variable = add_weight(layer, *args, **kwargs)
+        if isinstance(variable.constraint, Constraint):
+            variable.constraint = _fitted(layer, variable)
+        return variable
+
+    return fitting
+
+
+def _fitted(layer: Any, variable: Any) -> Any:
+    """Return the constraint as it acts on the weight."""
+    kind, shape = type(layer).__name__, tuple(variable.shape)
+    return fitted(
+        f"{kind}.{variable.name}",
+        variable.constraint,
+        shape,
+        unit_axes_of(layer, variable.name, len(shape)),
+        f"Derive {kind} from the layer of Keras that has such a weight",
+    )

@@ -1,0 +1,94 @@
+"""The weights of a Sequential by the groups in which Keras's files keep them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from feasible.layers import Layer
+from feasible.layers.configs import snake_case
+from feasible.models.sequential import Sequential
+from feasible.torch.layouts import ParameterLayout
+
+Views = list[tuple[ParameterLayout, Tensor]]
+
+
+class Group(NamedTuple):
+    """What one group holds.
+
+    Attributes:
+        name: The name of the layer.
+        views: Its weights in Keras's order and layout.
+    """
+
+    name: str
+    views: Views
+
+
+def archive_groups(model: Sequential, stems: Mapping[nn.Module, str]) -> dict[str, Group]:
+    """Return the weights of a model by the groups of an archive.
+
+    Args:
+        model: The model.
+        stems: What the layers' classes are called in the file, where that is not their name.
+
+    Returns:
+        Groups by path, such as ``"layers/lstm_1/cell"``: layers are counted by their class.
+    """
+    return {"": Group(model.name, []), **dict(_of_layers(model, "layers", stems))}
+
+
+def _of_layers(
+    model: Sequential, prefix: str, stems: Mapping[nn.Module, str]
+) -> Iterator[tuple[str, Group]]:
+    used: Counter[str] = Counter()
+    for layer in model.layers:
+        stem = snake_case(stems.get(layer, type(layer).__name__))
+        group = f"{prefix}/{stem}_{used[stem]}" if used[stem] else f"{prefix}/{stem}"
+        used[stem] += 1
+        if isinstance(layer, Sequential):
+            yield group, Group(layer.name, [])
+            yield from _of_layers(layer, f"{group}/layers", stems)
+        else:
+            yield from _of_layer(layer, group)
+
+
+def _of_layer(layer: nn.Module, group: str) -> Iterator[tuple[str, Group]]:
+    views = layer.weight_views() if isinstance(layer, Layer) else []
+    yield group, Group(str(getattr(layer, "name", "")), views)
+    if isinstance(layer, Layer):
+        for name, part in layer.sublayers().items():
+            yield from _of_layer(part, f"{group}/{name}")
+
+
+def legacy_groups(model: Sequential) -> dict[str, Group]:
+    """Return the weights of a model by the groups of an HDF5 file of Keras 2.
+
+    Args:
+        model: The model.
+
+    Returns:
+        Groups by the layers' names; in each the weights that are trained come first, also where
+        the layer is a model.
+    """
+    return {
+        str(layer.name): Group(str(layer.name), [*_views(layer, True), *_views(layer, False)])
+        for layer in model.layers
+    }
+
+
+def _views(layer: Any, trained: bool) -> Iterator[tuple[ParameterLayout, Tensor]]:
+    """Return the weights of a layer and of those within it that are trained, or are not."""
+    parts: Sequence[Any] = ()
+    if isinstance(layer, Sequential):
+        parts = layer.layers
+    elif isinstance(layer, Layer):
+        parts = [*layer.sublayers().values()]
+        for layout, view in layer.weight_views():
+            if getattr(layer, layout.parameter).requires_grad == trained:
+                yield layout, view
+    for part in parts:
+        yield from _views(part, trained)
