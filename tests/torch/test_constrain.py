@@ -118,7 +118,7 @@ class Scaled(nn.Module):
 
 def test_parameters_of_unknown_modules_are_counted_as_stored() -> None:
     model = Scaled()
-    with pytest.raises(ValueError, match=r"Scaled\.scale: .*register_layouts"):
+    with pytest.raises(ValueError, match=r"Scaled\.scale, the scale: .*register_layouts"):
         constrain(model, {"scale": MaxNorm(1, axis="unit")})
     constrain(model, {"scale": UnitNorm(0)}, project=True)
     torch.testing.assert_close(model.scale.norm(dim=0), torch.ones(2))

@@ -213,6 +213,74 @@ def test_compiled_models_are_constrained_too() -> None:
     assert (norms(layer) <= 1).all()
 
 
+def graphs_of_a_compiled_step(layer: nn.Module, calls: int) -> list[int]:
+    """How many operations each graph holds into which an optimizer's step is compiled."""
+    graphs: list[int] = []
+
+    def backend(graph: torch.fx.GraphModule, inputs: Any) -> Any:
+        graphs.append(len(graph.graph.nodes))
+        return graph
+
+    optimizer = torch.optim.Adam(layer.parameters(), lr=0.1)
+    torch._dynamo.reset()
+    step = torch.compile(optimizer.step, backend=backend)
+    for _ in range(calls):
+        layer(torch.ones(3, 5)).sum().backward()
+        step()
+    return graphs
+
+
+# PyTorch's own.
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method:DeprecationWarning")
+def test_compiled_steps_are_compiled_as_without_constraints() -> None:
+    layer = constrained(kernel_constraint=UnitNorm(), bias_constraint=NonNeg())
+    graphs = graphs_of_a_compiled_step(layer, 3)
+    assert check(layer).ok
+    assert graphs == graphs_of_a_compiled_step(constrained(), 3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda layer: setattr(layer.weight, "data", layer.weight.data.t().clone().t()),
+        lambda layer: setattr(layer.weight, "data", layer.weight.data.bfloat16()),
+        lambda layer: setattr(layer.weight, "data", layer.weight.data.double()),
+        lambda layer: setattr(layer, "weight", nn.Parameter(layer.weight.data.clone())),
+        lambda layer: setattr(layer.kernel_constraint, "max_value", 1),
+    ],
+    ids=["strides", "half", "double", "replaced", "bound"],
+)
+def test_what_changes_between_steps_is_seen(change: Any) -> None:
+    layer = constrained(kernel_constraint=MaxNorm(2), use_bias=False)
+    take_step(layer)
+    change(layer)
+    layer.weight.grad = torch.zeros_like(layer.weight)
+    with torch.no_grad():
+        layer.weight.mul_(10)
+    expected = layer.kernel_constraint(layer.weight.detach().t()).t()
+    torch.optim.SGD(layer.parameters(), lr=0.1).step()
+    rtol = 4 * torch.finfo(expected.dtype).eps
+    torch.testing.assert_close(layer.weight.detach(), expected, rtol=rtol, atol=0)
+
+
+def test_a_square_weight_that_is_stored_transposed() -> None:
+    linear = nn.Linear(6, 6, bias=False)
+    linear.weight.data = torch.randn(6, 6).mul(10).t()
+    declare(linear, KERNEL, MaxNorm(1))
+    expected = MaxNorm(1, axis=1)(linear.weight.detach())
+    project(linear)
+    torch.testing.assert_close(linear.weight.detach(), expected, rtol=5e-7, atol=0)
+
+
+def test_a_mark_on_a_parameter_is_seen() -> None:
+    layer = constrained(kernel_constraint=MaxNorm(1))
+    take_step(layer)
+    layer.weight.ds_id = 3
+    with pytest.raises(ValueError, match="DeepSpeed's ZeRO"):
+        take_step(layer)
+    del layer.weight.ds_id
+
+
 class Mutating(nn.Module):
     """A module as a constraint, which writes to what it is given."""
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from feasible.constraints import Constraint
 from feasible.torch.declarations import Bound
-from feasible.torch.in_place import rescale
+from feasible.torch.plans import plan_of
 
 Seeing = Callable[[Tensor], None]
 
@@ -48,7 +48,9 @@ def apply(bound: Bound, view: Tensor) -> None:
 
 def _project(bound: Bound, view: Tensor) -> None:
     constraint = bound.constraint
-    if isinstance(constraint, Constraint) and rescale(constraint, view):
+    if (planned := plan_of(constraint, view)) is not None:
+        plan, stored = planned
+        plan.project([stored])
         return
     # A callable of the user's may write to what it is given; the weight changes only if it returns.
     projected = constraint(view if isinstance(constraint, Constraint) else view.clone())

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Callable, Container, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from torch import Tensor, nn
 
-from feasible.constraints import Constraint, NormConstraint, RadialConstraint
+from feasible.binding import fitted
+from feasible.constraints import Constraint
 from feasible.torch.layouts import ParameterLayout
+from feasible.torch.plans import Plan, plan_of
 from feasible.torch.weights import Weight, weight_of
 
 AnyConstraint = Callable[[Any], Any]
@@ -29,11 +30,61 @@ class Declaration:
         constraint: The constraint as declared.
         resolved: The constraint as it acts on that layout, ``"unit"`` replaced; None until the
             parameter exists.
+        planned: How the parameter is projected as it is stored, if that is known, and for what.
     """
 
     layout: ParameterLayout
     constraint: AnyConstraint
     resolved: AnyConstraint | None = None
+    planned: tuple[Any, Plan] | None = field(default=None, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "planned": None}  # which is found out again
+
+    def known_plan(self, parameter: Tensor | None) -> Plan | None:
+        """Return how the parameter is projected as it is stored, if that was found out before.
+
+        Args:
+            parameter: The module's parameter.
+
+        Returns:
+            The plan; None if there is none, or if the parameter is not as it was then.
+        """
+        if self.planned is None or type(parameter) is not nn.Parameter:
+            return None
+        traits, plan = self.planned
+        return plan if traits == self._traits(parameter) else None
+
+    def make_plan(self, module: nn.Module, tensor: Tensor) -> Plan | None:
+        """Find out how the parameter is projected as it is stored.
+
+        Args:
+            module: The module.
+            tensor: The weight that it computes with.
+
+        Returns:
+            The plan; None for what is no plain parameter, is seen in other parts than it is stored
+            in, or has another constraint than those of this package.
+        """
+        self.planned = None
+        if type(tensor) is nn.Parameter:
+            found = plan_of(self.resolved, self.layout.view(module, tensor.detach()))
+            if found is not None:
+                plan, stored = found
+                if stored.shape == tensor.shape and stored.stride() == tensor.stride():
+                    self.planned = self._traits(tensor), plan
+        return self.planned[1] if self.planned else None
+
+    def _traits(self, parameter: Tensor) -> tuple[Any, ...]:
+        """Return what a plan depends on."""
+        return (
+            parameter.shape,
+            parameter.stride(),
+            parameter.dtype,
+            parameter.device,
+            len(vars(parameter)),  # the marks of those who take a parameter over
+            tuple(vars(self.resolved).values()),
+        )
 
 
 class ModuleConstraints:
@@ -69,6 +120,8 @@ class Bound(NamedTuple):
         layout: What it is to its module, and how its axes are counted.
         declared: The constraint as declared.
         constraint: The constraint as it acts on the view, ``"unit"`` replaced.
+        plan: How the weight is projected as it is stored, together with those that are alike; None
+            where it is projected alone.
     """
 
     name: str
@@ -76,6 +129,7 @@ class Bound(NamedTuple):
     layout: ParameterLayout
     declared: AnyConstraint
     constraint: AnyConstraint
+    plan: Plan | None
 
     @property
     def rule(self) -> Constraint:
@@ -199,7 +253,8 @@ def bind(
     if declaration.layout.part is not None:
         name = f"{name}[{declaration.layout.part}]"
     constraint = declaration.resolved or _resolve(weight, declaration)
-    return Bound(name, weight, declaration.layout, declaration.constraint, constraint)
+    plan = declaration.known_plan(weight.tensor) or declaration.make_plan(module, weight.tensor)
+    return Bound(name, weight, declaration.layout, declaration.constraint, constraint, plan)
 
 
 def bound_weights(
@@ -248,52 +303,14 @@ def constraints_of(model: nn.Module) -> dict[str, Bound]:
 
 
 def _resolve(weight: Weight, declaration: Declaration) -> AnyConstraint:
-    """Fit a declared constraint to its weight: axes are checked, and doubtful ones warned of."""
-    constraint, layout = declaration.constraint, declaration.layout
-    if isinstance(constraint, Constraint):
-        shape = layout.shape(weight.module, weight.tensor)
-        owner = f"{type(weight.module).__name__}.{layout.parameter}"
-        if layout.unit_axes is not None:
-            constraint = constraint.resolve(layout.unit_axes(len(shape)))
-        elif getattr(constraint, "axis", None) == "unit":
-            raise ValueError(
-                f"{owner}: {constraint!r} needs to know which axes hold one unit's weights, and "
-                f"nothing is known of {type(weight.module).__name__}. Say so by "
-                "feasible.torch.register_layouts, or give the axes as integers."
-            )
-        try:
-            constraint.vectors(shape)
-        except ValueError as error:
-            raise ValueError(f"{owner}, the {layout.role}: {error}") from error
-        _warn_of_surprises(owner, constraint, shape, layout)
-    declaration.resolved = constraint
-    return constraint
-
-
-def _warn_of_surprises(
-    owner: str, constraint: Constraint, shape: tuple[int, ...], layout: ParameterLayout
-) -> None:
-    if isinstance(constraint, NormConstraint) and constraint.axis == 0 and len(shape) > 2:
-        unit_axes = list(layout.unit_axes(len(shape))) if layout.unit_axes else [0]
-        unit = constraint.from_config({**constraint.get_config(), "axis": unit_axes})
-        (count, length), (units, weights) = constraint.vectors(shape), unit.vectors(shape)
-        if count != units:
-            warnings.warn(
-                f"{owner}: {constraint!r} on a kernel of shape {shape} takes norms along axis 0 "
-                f'only: {count} vectors of {length}. axis="unit" takes one a unit: {units} vectors '
-                f"of {weights}. To mean axis 0, write axis=(0,).",
-                UserWarning,
-                stacklevel=2,
-            )
-    if (
-        isinstance(constraint, RadialConstraint)
-        and constraint.rings == "documented"
-        and shape[0] >= 4
-        and shape[0] % 2 == 0
-    ):
-        warnings.warn(
-            f"{owner}: {constraint!r} on a kernel of even size {shape[0]} exchanges the values of "
-            'its rings at each step. RadialConstraint(rings="mean") is the one to train with.',
-            UserWarning,
-            stacklevel=2,
-        )
+    """Fit a declared constraint to its weight."""
+    layout, kind = declaration.layout, type(weight.module).__name__
+    shape = layout.shape(weight.module, weight.tensor)
+    declaration.resolved = fitted(
+        f"{kind}.{layout.parameter}, the {layout.role}",
+        declaration.constraint,
+        shape,
+        layout.unit_axes(len(shape)) if layout.unit_axes else None,
+        f"Say what the parameters of {kind} are by feasible.torch.register_layouts",
+    )
+    return declaration.resolved

@@ -1,66 +1,257 @@
-"""Rescales the vectors of a weight in place, without a temporary of the weight's size."""
+"""Rescales the vectors of weights in place, without a temporary of a weight's size."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import reduce
+from itertools import compress
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from feasible.constraints import Constraint, NormConstraint
+from feasible.constraints import NormConstraint
 
-# As many float64 as a core's own cache holds.
-_BLOCK = 1 << 16
-# A float32 factor may not be larger, and smaller ones are multiplied without overflow.
-_LARGEST_FACTOR = 2.0**100
+# Entries that a core's own cache holds from one pass over them to the next, beside as many others.
+_CACHED = 1 << 17
+# Entries of small weights whose norms are decided on at once.
+_TOGETHER = 1 << 20
+# Squares of so many entries are added up in float32 with an error that projecting twice does not
+# show, even if one of them hides what all others add up to: in a row of memory, which PyTorch adds
+# up in eight sums or more, and elsewhere.
+_SHORT, _FEW = 64, 32
+# The squares of entries that are smaller, or larger, may leave float32's range.
+_SMALLEST, _LARGEST = 2.0**-50, 2.0**50
+# Entries that a call of the constraint is given at once: it makes several temporaries of float64.
+_CALLED = 1 << 14
 
 
-def rescale(constraint: Constraint, view: Tensor) -> bool:
-    """Bring the norms of a weight's vectors within their bounds, if that can be done in place.
-
-    It gives what a call of the constraint gives, up to the last bit of what is moved; vectors that
-    are feasible are left as they are, and if all are, nothing is written.
+def can_be_rescaled(shape: Sequence[int], dtype: torch.dtype) -> bool:
+    """Say whether weights can be rescaled in place.
 
     Args:
-        constraint: The constraint.
-        view: The weight, in the layout in which the constraint counts axes.
+        shape: Their shape.
+        dtype: Their dtype.
 
     Returns:
-        Whether it was done. It is not for other constraints and other devices, whose kernels would
-        be waited for, for float64, which has no wider dtype to square in, inside a compiled
-        function, and for vectors next to nothing, whose factors float32 cannot hold.
+        Whether they can. They cannot in float64, which has no wider dtype to decide in.
     """
-    if (
-        not isinstance(constraint, NormConstraint)
-        or type(constraint).__call__ is not NormConstraint.__call__
-        or view.device.type != "cpu"
-        or view.dtype not in (torch.float32, torch.bfloat16, torch.float16)
-        or view.ndim == 0
-        or view.numel() == 0
-        or torch.compiler.is_compiling()
-    ):
-        return False
-    axes = constraint.vector_axes(view.shape)
-    length = math.prod(view.shape[axis] for axis in axes)
-    factors = constraint.factors(view, _squares(view, axes), length)
-    if bool((factors > _LARGEST_FACTOR).any()):
-        return False
-    if bool((factors != 1.0).any()):
-        view.mul_(factors.float())
-    return True
+    some = bool(shape) and math.prod(shape) > 0
+    return some and dtype in (torch.float32, torch.bfloat16, torch.float16)
 
 
-def _squares(view: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """Sum up the squares of each vector in float64, block by block along the slowest axis."""
-    slowest = max(range(view.ndim), key=lambda axis: (view.shape[axis] > 1, view.stride(axis)))
-    rows = max(_BLOCK * view.shape[slowest] // view.numel(), 1)
-    blocks = torch.split(view, rows, dim=slowest)
-    # One buffer for all: memory that is freed is given back, and costs more to get than to fill.
-    buffer = torch.empty_like(blocks[0], dtype=torch.float64)
-    sums = []
-    for block in blocks:
-        squares = buffer.narrow(slowest, 0, block.shape[slowest]).copy_(block).square_()
-        sums.append(squares.sum(dim=axes, keepdim=True) if axes else squares.clone())
-    if slowest in axes:
-        return torch.stack(sums).sum(dim=0)
-    return torch.cat(sums, dim=slowest)
+class _Scratch(NamedTuple):
+    """Memory for sums of squares; given back for each block, it costs more to get than to fill."""
+
+    narrow: Tensor
+    wide: Tensor
+
+    @classmethod
+    def of(cls, entries: int) -> _Scratch:
+        """Take memory for blocks of so many entries, of which at least every third is a sum."""
+        return cls(torch.empty(entries // 3), torch.empty(entries // 3, dtype=torch.float64))
+
+    def like(self, block: Tensor) -> tuple[Tensor, Tensor] | tuple[None, None]:
+        """Return both in a shape, if they are large enough."""
+        count = block.numel()
+        if count > len(self.narrow):
+            return None, None
+        return self.narrow[:count].view(block.shape), self.wide[:count].view(block.shape)
+
+
+class Rescaling:
+    """How a norm constraint rescales the vectors of weights of one shape, in place.
+
+    It gives what a call of the constraint gives, up to the last bits of what is moved; vectors that
+    are feasible are left as they are, and where all are, nothing is written. A block of a weight is
+    written while a core's cache still holds it, unless vectors go on in other blocks. Where squares
+    say too little, because something is next to nothing, infinite or NaN, the constraint decides.
+
+    Args:
+        constraint: A constraint, on axes in the order of memory.
+        shape: The shape of the weights, which are on the CPU, in that order.
+        dtype: Their dtype.
+    """
+
+    def __init__(
+        self, constraint: NormConstraint, shape: Sequence[int], dtype: torch.dtype
+    ) -> None:
+        self._constraint = constraint
+        self._axes = constraint.vector_axes(shape)
+        _, length = constraint.vectors(shape)
+        self._length = length
+        limits = constraint.limits(torch.empty(0, dtype=dtype), length)
+        self._limits = [torch.tensor(limit, dtype=torch.float32) for limit in limits]
+        self._least, self._most = float(self._limits[0]), float(self._limits[-1])
+        self._one = torch.ones(())
+
+        low, high = constraint.bounds
+        smallest = _SMALLEST * math.sqrt(length)
+        usual = all(bound == 0 or smallest < bound < _LARGEST for bound in (low, high))
+        # Beside a usual bound, what is next to nothing is feasible, if that is allowed at all.
+        self._smallest = 0.0 if limits.least <= 0 < limits.most and usual else smallest
+        self._largest = _LARGEST if usual else -math.inf
+
+        longer = [axis for axis, size in enumerate(shape) if size > 1]
+        along = [axis for axis in longer if axis in self._axes]
+        are_rows = bool(along) and longer[-len(along) :] == along and dtype == torch.float32
+        self._first = min(along, default=0)
+        self._piece = _piece(length) if are_rows else 0
+        self._room = _CACHED * (2 if self._piece else 1) * min(torch.get_num_threads(), 16)
+        # PyTorch finds the norm of a long row in one pass, too, but with this error.
+        error = length * 2.0**-24
+        self._surely = low * (1 + error), high * (1 - error) - smallest
+        self._can_be_skimmed = are_rows and self._surely[0] < self._surely[1]
+
+    def project(self, weights: list[Tensor]) -> None:
+        """Project weights in their own storage.
+
+        Args:
+            weights: The weights, of this shape and dtype, with their axes in the order of memory.
+        """
+        together = _TOGETHER // weights[0].numel()
+        if together < 2 or len(weights) == 1:
+            is_large = weights[0].numel() > self._room and not self._piece
+            scratch = _Scratch.of(self._room) if is_large else None
+            for weight in weights:
+                self._rescale(weight, scratch)
+        else:
+            for start in range(0, len(weights), together):
+                self._rescale_together(weights[start : start + together])
+
+    def _rescale_together(self, weights: list[Tensor]) -> None:
+        """Rescale small weights, whose norms are decided on at once."""
+        norms = torch.stack([self._norms(weight) for weight in weights])
+        smallest, largest = map(float, torch.aminmax(norms))
+        if self._is_beyond_squares(smallest, largest):
+            for weight in weights:
+                self._rescale(weight)
+        elif not self._is_feasible(smallest, largest):
+            outside, factors = self._factors(norms, smallest, largest)
+            moved = outside.flatten(1).any(1).tolist()
+            torch._foreach_mul_(
+                list(compress(weights, moved)), list(compress(factors.unbind(), moved))
+            )
+
+    def _rescale(self, weight: Tensor, scratch: _Scratch | None = None) -> bool:
+        """Rescale a weight, or a part of one, and say whether anything was written."""
+        if weight.numel() > self._room:
+            axis = _slowest(weight)
+            if axis not in self._axes:
+                return self._rescale_blocks(weight, axis, scratch)
+            norms = self._squares_by_blocks(weight, scratch).sqrt_().float()
+        else:
+            norms = self._norms(weight, scratch)
+        smallest, largest = map(float, torch.aminmax(norms))
+        if self._is_beyond_squares(smallest, largest):
+            return self._call(weight)
+        if self._is_feasible(smallest, largest):
+            return False
+        weight.mul_(self._factors(norms, smallest, largest)[1])
+        return True
+
+    def _rescale_blocks(self, weight: Tensor, axis: int, scratch: _Scratch | None) -> bool:
+        """Rescale a weight block by block along an axis that no vector lies along."""
+        count, step = weight.shape[axis], self._rows(weight, axis)
+        start, rows, written, skim = 0, step, False, self._can_be_skimmed
+        while start < count:
+            block = weight.narrow(axis, start, min(rows, count - start))
+            if rows > step and not self._is_surely_feasible(block):
+                rows, skim = step, False
+                continue
+            moved = rows == step and self._rescale(block, scratch)
+            written |= moved
+            # After a block that is feasible may come more, which takes one pass to see.
+            rows = 2 * rows if skim and not moved else step
+            start += block.shape[axis]
+        return written
+
+    def _norms(self, block: Tensor, scratch: _Scratch | None = None) -> Tensor:
+        """Return the norms of a block's vectors, with 1 for each axis of a vector."""
+        if self._piece == self._length:
+            norms: Tensor = torch.linalg.vector_norm(block, 2, self._axes, True)
+            return norms
+        norms = self._squares(block, scratch).sqrt_() if self._axes else block.abs()
+        return norms.float()
+
+    def _squares(self, block: Tensor, scratch: _Scratch | None) -> Tensor:
+        """Return the sums of squares of a block's vectors, with 1 for each axis of a vector."""
+        if self._piece:
+            vectors = block.shape[: self._first]
+            pieces = block.reshape(*vectors, -1, self._piece)
+            sums: Tensor = torch.linalg.vector_norm(pieces, 2, -1).square_()
+            sums = sums.sum(-1, dtype=torch.float64)
+            return sums.view(*vectors, *[1] * (block.ndim - self._first))
+        wide = block.float()
+        if self._length <= _FEW:
+            return torch.mul(wide, wide).sum(self._axes, True)
+        # Four squares are added up in float32, and their sums in float64, which is far slower.
+        axis = max(self._axes, key=lambda axis: block.shape[axis])
+        first, *others = wide.chunk(4, axis)
+        narrow_out, wide_out = (None, None) if scratch is None else scratch.like(first)
+        fours = torch.mul(first, first, out=narrow_out)
+        for other in others:
+            fours.narrow(axis, 0, other.shape[axis]).addcmul_(other, other)
+        sums = fours.double() if wide_out is None else wide_out.copy_(fours)
+        return sums.sum(self._axes, True)
+
+    def _squares_by_blocks(self, weight: Tensor, scratch: _Scratch | None) -> Tensor:
+        """Return the sums of squares of a weight's vectors, those of blocks added in float64."""
+        if weight.numel() <= self._room:
+            return self._squares(weight, scratch).double()
+        axis = _slowest(weight)
+        blocks = torch.split(weight, self._rows(weight, axis), axis)
+        sums = (self._squares_by_blocks(block, scratch) for block in blocks)
+        return reduce(Tensor.add_, sums) if axis in self._axes else torch.cat(tuple(sums), axis)
+
+    def _rows(self, weight: Tensor, axis: int) -> int:
+        """Return how many indices along an axis make a block."""
+        return max(self._room * weight.shape[axis] // weight.numel(), 1)
+
+    def _is_surely_feasible(self, block: Tensor) -> bool:
+        norms = torch.linalg.vector_norm(block, 2, self._axes)
+        smallest, largest = map(float, torch.aminmax(norms))
+        return self._surely[0] <= smallest and largest <= self._surely[1]
+
+    def _is_beyond_squares(self, smallest: float, largest: float) -> bool:
+        return not (self._smallest <= smallest and largest <= self._largest)  # so also for NaN
+
+    def _is_feasible(self, smallest: float, largest: float) -> bool:
+        return self._least <= smallest and largest <= self._most
+
+    def _factors(self, norms: Tensor, smallest: float, largest: float) -> tuple[Tensor, Tensor]:
+        """Return which vectors are to be moved, and what to multiply all by: others by 1."""
+        least, low, high, most = self._limits
+        if smallest >= self._least:
+            outside, target = norms > most, high
+        elif largest <= self._most:
+            outside, target = norms < least, low
+        else:
+            outside, target = norms.clamp(least, most) != norms, norms.clamp(low, high)
+        factors = torch.div(target, norms)
+        if (rate := self._constraint.rate) != 1:
+            factors.mul_(rate).add_(1 - rate)
+        return outside, torch.where(outside, factors, self._one)
+
+    def _call(self, weight: Tensor) -> bool:
+        """Let the constraint decide, on small parts where vectors allow it."""
+        others = [axis for axis in range(weight.ndim) if axis not in self._axes]
+        axis = max(others, key=lambda axis: weight.shape[axis], default=0)
+        rows = max(_CALLED * weight.shape[axis] // weight.numel(), 1)
+        for part in torch.split(weight, rows, axis) if others else [weight]:
+            part.copy_(self._constraint(part))
+        return True
+
+
+def _slowest(weight: Tensor) -> int:
+    """Return the first axis in memory along which there is more than one."""
+    return next(axis for axis, size in enumerate(weight.shape) if size > 1)
+
+
+def _piece(length: int) -> int:
+    """Return the length of the pieces that a row falls into: short ones, or 0 for no such."""
+    if length <= _SHORT:
+        return length
+    sizes = range(_SHORT, _SHORT // 4, -8) if length <= _CACHED else ()
+    return next((size for size in sizes if length % size == 0), 0)

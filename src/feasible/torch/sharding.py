@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -25,7 +26,7 @@ class _Part(NamedTuple):
         bound: The weight and its constraint.
         view: The part, in the layout in which the constraint counts axes.
         vectors: The shape of all vectors of the weight: 1 along the axes of a vector.
-        place: Which of those vectors are partly here.
+        place: Which of those vectors are partly here, after an axis of all their sums.
     """
 
     bound: Bound
@@ -112,11 +113,14 @@ def _part(bound: Bound, weight: DTensor, order: list[int], axes: tuple[int, ...]
         bound,
         view,
         tuple(1 if axis in axes else weight.shape[stored] for axis, stored in enumerate(order)),
-        tuple(
-            slice(0, 1)
-            if axis in axes
-            else slice(offsets[stored], offsets[stored] + view.shape[axis])
-            for axis, stored in enumerate(order)
+        (
+            slice(None),
+            *(
+                slice(0, 1)
+                if axis in axes
+                else slice(offsets[stored], offsets[stored] + view.shape[axis])
+                for axis, stored in enumerate(order)
+            ),
         ),
     )
 
@@ -127,7 +131,7 @@ def _complete(mesh: DeviceMesh, parts: list[_Part]) -> None:
     for part in parts:
         constraint: NormConstraint = part.bound.constraint  # type: ignore[assignment]
         squares = constraint.squares(part.view)
-        whole = squares.new_zeros(part.vectors)
+        whole = squares.new_zeros((len(squares), *part.vectors))
         if _counts(_sharded(part.bound)):
             whole[part.place] = squares
         sums.append(whole.reshape(-1))
@@ -136,8 +140,8 @@ def _complete(mesh: DeviceMesh, parts: list[_Part]) -> None:
         dist.all_reduce(total, group=group)
     for part, whole in zip(parts, torch.split(total, [len(one) for one in sums]), strict=True):
         constraint = part.bound.constraint  # type: ignore[assignment]
-        length = part.bound.weight.tensor.numel() // max(len(whole), 1)
-        squares = whole.reshape(part.vectors)[part.place]
+        length = part.bound.weight.tensor.numel() // max(math.prod(part.vectors), 1)
+        squares = whole.reshape(-1, *part.vectors)[part.place]
         seeings = observed(part.bound, part.view)
         part.view.copy_(constraint.rescaled(part.view, squares, length))
         for see in seeings:

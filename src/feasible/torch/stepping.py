@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
-from itertools import chain
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 
-from feasible.torch.applying import apply
-from feasible.torch.declarations import Bound, bound_weights, constraints_of, watched
-from feasible.torch.weights import is_sharded
+from feasible.torch.applying import observers
+from feasible.torch.batches import Batch, called
+from feasible.torch.declarations import Bound, bind, constraints_of, watched
 
 
 @torch.no_grad()
@@ -28,29 +27,10 @@ def project_weights(bounds: Iterable[Bound]) -> None:
         ValueError: If one weight has two constraints, or a constraint returns a tensor of another
             shape, dtype or device; the weight stays.
     """
-    done: dict[tuple[int, str | None], Bound] = {}
-    sharded = []
+    batch = Batch()
     for bound in bounds:
-        other = done.setdefault((id(bound.weight.trained[0]), bound.layout.part), bound)
-        if other is not bound:
-            _check_same(other, bound)
-        elif is_sharded(bound.weight.tensor):
-            sharded.append(bound)
-        else:
-            apply(bound, bound.view)
-            bound.weight.write_back()
-    if sharded:
-        from feasible.torch.sharding import project_sharded  # imports torch.distributed's tensors
-
-        project_sharded(sharded)
-
-
-def _check_same(first: Bound, second: Bound) -> None:
-    if first.declared != second.declared:
-        raise ValueError(
-            f"{first.name} and {second.name} are one parameter, and must have one constraint. "
-            f"Received: {first.declared!r} and {second.declared!r}."
-        )
+        batch.add(bound)
+    batch.project()
 
 
 def project(model: nn.Module) -> None:
@@ -76,38 +56,45 @@ def project(model: nn.Module) -> None:
     project_weights(constraints_of(model).values())
 
 
+# A compiled step leaves it as it is: PyTorch ends the graph of an optimizer's update before it.
+@torch.compiler.disable  # type: ignore[untyped-decorator]
 def _after_step(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
     """Project the weights that an optimizer's step has changed."""
     del args, kwargs
-    if not watched or _skipped(optimizer):
-        return
-    stepped = set(
-        chain.from_iterable(
-            _identities(parameter)
-            for group in optimizer.param_groups
-            for parameter in group["params"]
-            if parameter.grad is not None
-        )
-    )
-    project_weights(
-        bound
-        for constraints in watched.values()
-        for bound in bound_weights(
-            constraints.module, f"{_name(constraints.module)}.", among=stepped
-        )
-    )
+    if watched and not _skipped(optimizer):
+        _project_stepped(set(_stepped(optimizer)))
 
 
-def _identities(parameter: Tensor) -> list[int]:
-    """Return the identity of a parameter; of a flat one, also of the modules that it is made of."""
-    pieces = getattr(parameter, "_param_infos", ())
-    return [id(parameter), *(id(piece.module) for piece in pieces)]
+@torch.no_grad()
+def _project_stepped(stepped: set[int]) -> None:
+    """Project what is constrained of some parameters, or of the modules they are made of."""
+    batch = Batch()
+    for constraints in watched.values():
+        module = constraints.module
+        for declaration in constraints.declared.values():
+            name = declaration.layout.parameter
+            parameter = module._parameters.get(name)
+            plan = None if observers else declaration.known_plan(parameter)
+            if plan is None or parameter is None:
+                bound = bind(f"{called(module)}.{name}", module, declaration, stepped)
+                if bound is not None:
+                    batch.add(bound)
+            elif id(parameter) in stepped:
+                batch.add_planned(plan, parameter, module, declaration)
+    batch.project()
 
 
-def _name(module: nn.Module) -> str:
-    """Return what to call a module in a message: a layer's own name, or its type's."""
-    name = vars(module).get("name")
-    return name if isinstance(name, str) else type(module).__name__
+def _stepped(optimizer: Optimizer) -> Iterator[int]:
+    """Return the identities of the parameters that were stepped.
+
+    Of a flat parameter, also those of the modules whose parameters it is made of.
+    """
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if parameter.grad is not None:
+                yield id(parameter)
+                for piece in vars(parameter).get("_param_infos", ()):
+                    yield id(piece.module)
 
 
 def _skipped(optimizer: Optimizer) -> bool:
