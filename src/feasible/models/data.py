@@ -103,7 +103,7 @@ class ArrayDataset(Dataset[Any]):
     def __getitems__(self, indices: Sequence[int]) -> Any:
         # The name by which a DataLoader asks for all samples of a batch.
         index = torch.as_tensor(indices)
-        return mapped(lambda array: array[index.to(array.device)], self.arrays)
+        return mapped(lambda array: array.index_select(0, index.to(array.device)), self.arrays)
 
 
 def _as_it_is(batch: Any) -> Any:

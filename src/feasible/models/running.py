@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ProgressBar
+from lightning.pytorch.profilers import PassThroughProfiler
 
 from feasible.arguments import check_choice, check_integer
 from feasible.models.data import Loader
@@ -146,9 +148,20 @@ def trainer(verbose: str | int, callbacks: Callbacks, **options: Any) -> Trainer
             "logger": False,
             "enable_model_summary": False,
             "num_sanity_val_steps": 0,
+            "profiler": _NoProfiler(),
             **{_OF_KERAS.get(name, name): value for name, value in options.items()},
         },
     )
+
+
+class _NoProfiler(PassThroughProfiler):
+    """Lightning's default makes a new context for each of the forty times a step it is entered."""
+
+    _nothing = contextlib.nullcontext()
+
+    def profile(self, action_name: str) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
+        del action_name
+        return self._nothing
 
 
 def _is_watched() -> bool:

@@ -43,6 +43,14 @@ class Training(LightningModule):
         self.register_buffer("class_weights", table, persistent=False)
         self.parameter_count = len(list(model.parameters()))
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Lightning notes the hook that it is in some forty times a step, where nn.Module would each
+        # time look whether that is a parameter.
+        if isinstance(value, str | None) and name in vars(self):
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     def configure_optimizers(self) -> Optimizer | None:
         """Return the model's optimizer, with the state it has from earlier training."""
         return self.model.optimizer
