@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 
 TENSORFLOW := .venv-tensorflow/.installed
 
-.PHONY: demo test test-tensorflow lint format clean
+.PHONY: bench demo test test-tensorflow lint format clean
 
 demo: $(INSTALLED)
 	$(BIN)/python examples/digits.py
@@ -17,6 +17,11 @@ test: $(INSTALLED)
 test-tensorflow: $(TENSORFLOW)
 	KERAS_BACKEND=tensorflow TF_CPP_MIN_LOG_LEVEL=3 .venv-tensorflow/bin/python -m pytest \
 		-c tests/keras/inside/pytest.ini tests/keras/inside tests/tensorflow
+
+# What constraints cost, beside peers, which are installed for this alone.
+bench: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet -c pip-constraints.txt -e '.[bench]'
+	$(BIN)/python -m benchmarks
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

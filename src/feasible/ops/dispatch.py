@@ -31,8 +31,8 @@ DTYPES = {
 _NUMBERS = (bool, int, float, complex)
 _SEQUENCES = (list, tuple, range)
 _PYTHON = (*_NUMBERS, *_SEQUENCES)
-# Libraries that move what is made here to where the other arguments are by themselves; JAX's tracers
-# have no device.
+# Libraries that move what is made here to the other arguments by themselves; JAX's tracers have no
+# device.
 _PLACING = ("jax.numpy", "tensorflow")
 # What decides the library: the highest of these, and among equals the first.
 _NUMBER, _NUMPY_SCALAR, _NUMPY_ARRAY, _ARRAY = range(4)
