@@ -20,7 +20,9 @@ _TOGETHER = 1 << 20
 # Squares of so many entries are added up in float32 with an error that projecting twice does not
 # show, even if one of them hides what all others add up to: in a row of memory, which PyTorch adds
 # up in eight sums or more, and elsewhere.
-_SHORT, _FEW = 64, 32
+_SHORT, _FEW = 64, 16
+# Up to so many entries, the squares of a block are soonest added up in float64 throughout.
+_SMALL = 1 << 14
 # The squares of entries that are smaller, or larger, may leave float32's range.
 _SMALLEST, _LARGEST = 2.0**-50, 2.0**50
 # Entries that a call of the constraint is given at once: it makes several temporaries of float64.
@@ -83,7 +85,7 @@ class Rescaling:
         self._length = length
         limits = constraint.limits(torch.empty(0, dtype=dtype), length)
         self._limits = [torch.tensor(limit, dtype=torch.float32) for limit in limits]
-        self._least, self._most = float(self._limits[0]), float(self._limits[-1])
+        self._least, _, self._high, self._most = map(float, self._limits)
         self._one = torch.ones(())
 
         low, high = constraint.bounds
@@ -123,16 +125,17 @@ class Rescaling:
     def _rescale_together(self, weights: list[Tensor]) -> None:
         """Rescale small weights, whose norms are decided on at once."""
         norms = torch.stack([self._norms(weight) for weight in weights])
-        smallest, largest = map(float, torch.aminmax(norms))
+        smallest, largest = self._extremes(norms)
         if self._is_beyond_squares(smallest, largest):
             for weight in weights:
                 self._rescale(weight)
         elif not self._is_feasible(smallest, largest):
-            outside, factors = self._factors(norms, smallest, largest)
-            moved = outside.flatten(1).any(1).tolist()
-            torch._foreach_mul_(
-                list(compress(weights, moved)), list(compress(factors.unbind(), moved))
-            )
+            factors = self._factors(norms, smallest)
+            moved = (factors != 1).flatten(1).any(1).tolist()
+            if any(moved):
+                torch._foreach_mul_(
+                    list(compress(weights, moved)), list(compress(factors.unbind(), moved))
+                )
 
     def _rescale(self, weight: Tensor, scratch: _Scratch | None = None) -> bool:
         """Rescale a weight, or a part of one, and say whether anything was written."""
@@ -143,12 +146,12 @@ class Rescaling:
             norms = self._squares_by_blocks(weight, scratch).sqrt_().float()
         else:
             norms = self._norms(weight, scratch)
-        smallest, largest = map(float, torch.aminmax(norms))
+        smallest, largest = self._extremes(norms)
         if self._is_beyond_squares(smallest, largest):
             return self._call(weight)
         if self._is_feasible(smallest, largest):
             return False
-        weight.mul_(self._factors(norms, smallest, largest)[1])
+        weight.mul_(self._factors(norms, smallest))
         return True
 
     def _rescale_blocks(self, weight: Tensor, axis: int, scratch: _Scratch | None) -> bool:
@@ -172,20 +175,27 @@ class Rescaling:
         if self._piece == self._length:
             norms: Tensor = torch.linalg.vector_norm(block, 2, self._axes, True)
             return norms
+        if self._piece:
+            return self._norms_of_pieces(block).float()
         norms = self._squares(block, scratch).sqrt_() if self._axes else block.abs()
         return norms.float()
+
+    def _norms_of_pieces(self, block: Tensor) -> Tensor:
+        """Return the norms of rows of memory, in float64: those of the norms of their pieces."""
+        rows = block.shape[: self._first]
+        norms: Tensor = torch.linalg.vector_norm(block.reshape(*rows, -1, self._piece), 2, -1)
+        norms = torch.linalg.vector_norm(norms, 2, -1, dtype=torch.float64)
+        return norms.view(*rows, *[1] * (block.ndim - self._first))
 
     def _squares(self, block: Tensor, scratch: _Scratch | None) -> Tensor:
         """Return the sums of squares of a block's vectors, with 1 for each axis of a vector."""
         if self._piece:
-            vectors = block.shape[: self._first]
-            pieces = block.reshape(*vectors, -1, self._piece)
-            sums: Tensor = torch.linalg.vector_norm(pieces, 2, -1).square_()
-            sums = sums.sum(-1, dtype=torch.float64)
-            return sums.view(*vectors, *[1] * (block.ndim - self._first))
+            return self._norms_of_pieces(block).square_()
         wide = block.float()
         if self._length <= _FEW:
             return torch.mul(wide, wide).sum(self._axes, True)
+        if wide.numel() <= _SMALL:
+            return torch.mul(wide, wide).sum(self._axes, True, dtype=torch.float64)
         # Four squares are added up in float32, and their sums in float64, which is far slower.
         axis = max(self._axes, key=lambda axis: block.shape[axis])
         first, *others = wide.chunk(4, axis)
@@ -209,6 +219,13 @@ class Rescaling:
         """Return how many indices along an axis make a block."""
         return max(self._room * weight.shape[axis] // weight.numel(), 1)
 
+    def _extremes(self, norms: Tensor) -> tuple[float, float]:
+        """Return the smallest norm, or 0 where any would do, and the largest."""
+        if self._smallest == 0 and self._largest == _LARGEST:
+            return 0.0, float(norms.max())
+        smallest, largest = torch.aminmax(norms)
+        return float(smallest), float(largest)
+
     def _is_surely_feasible(self, block: Tensor) -> bool:
         norms = torch.linalg.vector_norm(block, 2, self._axes)
         smallest, largest = map(float, torch.aminmax(norms))
@@ -220,19 +237,19 @@ class Rescaling:
     def _is_feasible(self, smallest: float, largest: float) -> bool:
         return self._least <= smallest and largest <= self._most
 
-    def _factors(self, norms: Tensor, smallest: float, largest: float) -> tuple[Tensor, Tensor]:
-        """Return which vectors are to be moved, and what to multiply all by: others by 1."""
+    def _factors(self, norms: Tensor, smallest: float) -> Tensor:
+        """Return what to multiply the vectors by: those that are feasible by exactly 1."""
         least, low, high, most = self._limits
         if smallest >= self._least:
-            outside, target = norms > most, high
-        elif largest <= self._most:
-            outside, target = norms < least, low
+            # What is feasible becomes the bound, which divided by itself is 1.
+            norms = torch.threshold(norms, self._most, self._high)
+            factors = torch.div(high, norms)
         else:
-            outside, target = norms.clamp(least, most) != norms, norms.clamp(low, high)
-        factors = torch.div(target, norms)
+            outside = norms.clamp(least, most) != norms
+            factors = torch.where(outside, norms.clamp(low, high).div_(norms), self._one)
         if (rate := self._constraint.rate) != 1:
-            factors.mul_(rate).add_(1 - rate)
-        return outside, torch.where(outside, factors, self._one)
+            factors = torch.where(factors == 1, factors, factors * rate + (1 - rate))
+        return factors
 
     def _call(self, weight: Tensor) -> bool:
         """Let the constraint decide, on small parts where vectors allow it."""
@@ -253,5 +270,5 @@ def _piece(length: int) -> int:
     """Return the length of the pieces that a row falls into: short ones, or 0 for no such."""
     if length <= _SHORT:
         return length
-    sizes = range(_SHORT, _SHORT // 4, -8) if length <= _CACHED else ()
+    sizes = range(_SHORT, _SHORT // 3, -1) if length <= _CACHED else ()
     return next((size for size in sizes if length % size == 0), 0)
