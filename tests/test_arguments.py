@@ -21,7 +21,11 @@ def test_number_becomes_a_python_number(value: Any, kind: type) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [math.nan, math.inf, -math.inf, "2", None, True, np.bool_(True), [2], 1j, -0.1, 1.1]
+    "value",
+    [
+        *[math.nan, math.inf, -math.inf, "2", None, True, np.bool_(True), [2], 1j, -0.1, 1.1],
+        pytest.param(10**400, id="beyond all floats"),
+    ],
 )
 def test_number_that_is_none_or_out_of_bounds(value: Any) -> None:
     with pytest.raises(InvalidArgumentError) as caught:

@@ -54,7 +54,7 @@ def check_number(
         >>> check_number("MaxNorm", "max_value", 2, minimum=0)
         2
     """
-    if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
+    if isinstance(value, Real) and not isinstance(value, bool) and _is_finite(value):
         number = int(value) if isinstance(value, Integral) else float(value)
         if minimum <= number <= maximum:
             return number
@@ -66,6 +66,13 @@ def check_number(
     raise InvalidArgumentError(
         owner, argument, value, " ".join(["a finite number", " and ".join(bounds)]).strip()
     )
+
+
+def _is_finite(value: Real) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond all floats
+        return False
 
 
 def check_integer(owner: str, argument: str, value: object, *, minimum: int = 1) -> int:

@@ -291,6 +291,15 @@ def test_one_reduction_is_right_for_all_magnitudes(xp: Backend, constraint: Norm
             assert function(found, dtype).tobytes() == found.tobytes()
 
 
+@each_library
+def test_one_reduction_of_powers_of_two(xp: Backend) -> None:
+    exponents = np.array([-600, -500, 500, 600] if xp.dtypes[0] == "float64" else [-80, 80, 90])
+    values = np.zeros((6, len(exponents)))
+    values[1] = 2.0**exponents
+    found = halved(xp, UnitNorm())(values, xp.dtypes[0])
+    assert found[1].tolist() == [1] * len(exponents)
+
+
 def test_one_reduction_in_float32_leaves_alone_what_is_too_far_to_measure() -> None:
     xp = next(backend for backend in BACKENDS if backend.name == "jax-jit")
     function = halved(xp, MaxNorm(0.01))

@@ -43,6 +43,16 @@ def test_a_functional_chain_becomes_a_sequential(tmp_path: Path) -> None:
     np.testing.assert_allclose(again(x).detach(), model(x).detach(), atol=1e-5)
 
 
+def test_what_keras_3_writes_of_a_call_without_arguments_is_none(tmp_path: Path) -> None:
+    start = keras.Input((4, 3))
+    x = layers.LSTM(2, return_sequences=True)(layers.Dropout(0.5)(start))
+    model = keras.Model(start, layers.ReLU()(layers.BatchNormalization()(x)))
+    model.save(tmp_path / "m.keras")
+    x = np.linspace(-1, 1, 24, dtype=np.float32).reshape(2, 4, 3)
+    outputs = load_model(tmp_path / "m.keras").predict(x, verbose=0)
+    np.testing.assert_allclose(outputs, model.predict(x, verbose=0), atol=1e-5)
+
+
 def config_of(model: keras.Model) -> dict[str, Any]:
     return json.loads(json.dumps(keras.saving.serialize_keras_object(model)))
 
@@ -78,6 +88,11 @@ START = ("start", [])
 def test_calls_as_keras_2_writes_them(node: Any) -> None:
     entries = chain(keras_2(START, ("end", [node])))
     assert [entry["name"] for entry in entries] == ["start", "end"]
+
+
+def test_a_layer_may_be_named_by_no_letters() -> None:
+    entries = chain(keras_2(START, ("", [[["start", 0, 0, {}]]])))
+    assert [entry["name"] for entry in entries] == ["start", ""]
 
 
 def test_a_list_of_layers_as_keras_wrote_it_at_first() -> None:
@@ -155,7 +170,7 @@ def test_the_file_is_named(tmp_path: Path) -> None:
 
 
 junk = st.recursive(
-    st.sampled_from([None, 0, "start", "a", "InputLayer", {}]),
+    st.sampled_from([None, 0, "", "start", "a", "InputLayer", {}]),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
         st.dictionaries(
@@ -169,9 +184,9 @@ junk = st.recursive(
 
 
 @settings(max_examples=200)
-@given(st.lists(junk, max_size=3), junk, junk)
-def test_any_config_is_a_chain_or_refused(nodes: Any, outputs: Any, more: Any) -> None:
-    config = keras_2(START, ("a", nodes), outputs=outputs)
+@given(st.sampled_from(["", "a"]), st.lists(junk, max_size=3), junk, junk)
+def test_any_config_is_a_chain_or_refused(name: str, nodes: Any, outputs: Any, more: Any) -> None:
+    config = keras_2(START, (name, nodes), outputs=outputs)
     for odd in (config, {**config, "config": {**config["config"], "layers": more}}):
         with suppress(ValueError):
             assert len(chain(odd)) <= 3

@@ -10,6 +10,7 @@ import sys
 import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 
 import feasible
 from feasible import InvalidArgumentError, MaxNorm, MinMaxNorm, NonNeg, Sequential, UnitNorm
-from feasible.keras import ArchiveError
+from feasible.keras import ArchiveError, rules_from, write_archive
 from feasible.layers import (
     LSTM,
     RNN,
@@ -40,6 +41,7 @@ from feasible.layers import (
     SeparableConv2D,
 )
 from feasible.models import load_model
+from feasible.models.sequential_config import sequential_config
 
 
 def images() -> Sequential:
@@ -158,6 +160,16 @@ def test_seeds_of_dropout_begin_anew(path: Path) -> None:
     first = model(np.ones((2, 4), np.float32))
     model.save(path)
     torch.testing.assert_close(load_model(path).train()(np.ones((2, 4), np.float32)), first)
+
+
+def test_numbers_in_another_order_of_bytes_are_read(path: Path) -> None:
+    model = Sequential([Dense(2, input_shape=(3,))])
+    swapped = [weight.astype(">f4") for weight in model.get_weights()]
+    with path.open("wb") as file:
+        config = sequential_config(model)
+        write_archive(file, config, {"layers/dense": swapped}, {"layers/dense": "dense"})
+    for own, given_weight in zip(load_model(path).get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(own, given_weight)
 
 
 @pytest.mark.parametrize("place", ["zipfile.ZipFile.writestr", "os.fsync", "os.replace"])
@@ -552,7 +564,7 @@ leaves = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(-3, 5),
-    st.sampled_from([2**31, 2**63, 10**30, -(2**63)]),
+    st.sampled_from([2**31, 2**63, 10**30, 10**400, -(2**63)]),
     st.floats(),
     st.sampled_from(["", "Dense", "relu", "MaxNorm", "float32", "channels_first", "\ud800", "/"]),
     st.text(max_size=5),
@@ -588,8 +600,7 @@ def test_any_config_loads_or_is_an_archive_error(
         else:
             node[last] = copy.deepcopy(value)
     path = tmp_path_factory.getbasetemp() / "changed.keras"
-    try:
-        model = load_changed(saved, config, path)
-    except ArchiveError:
-        return
-    assert isinstance(model, Sequential)
+    with suppress(ArchiveError):
+        assert isinstance(load_changed(saved, config, path), Sequential)
+    with suppress(ArchiveError):
+        assert isinstance(rules_from(path), dict)

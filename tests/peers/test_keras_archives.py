@@ -16,7 +16,7 @@ import torch
 
 import feasible
 from feasible import constraints, layers, load_model
-from feasible.keras import ArchiveError
+from feasible.keras import ArchiveError, rules_from
 
 FILTERS = {"axis": [0, 1, 2]}
 FIRST = {"data_format": "channels_first"}
@@ -575,15 +575,72 @@ def test_models_in_models_go_both_ways(path: Path) -> None:
     torch.testing.assert_close(load_model(path)(x), of_keras(x))
 
 
+def eegnet() -> keras.Model:
+    """EEGNet (Lawhern et al. 2018), as its authors wrote it, for 4 channels and 64 samples."""
+    of_keras, max_norm = keras.layers, keras.constraints.MaxNorm
+    inputs = of_keras.Input((4, 64, 1))
+    x = of_keras.Conv2D(4, (1, 16), padding="same", use_bias=False)(inputs)
+    x = of_keras.BatchNormalization()(x)
+    x = of_keras.DepthwiseConv2D(
+        (4, 1), use_bias=False, depth_multiplier=2, depthwise_constraint=max_norm(1.0), name="space"
+    )(x)
+    x = of_keras.BatchNormalization()(x)
+    x = of_keras.AveragePooling2D((1, 4))(of_keras.Activation("elu")(x))
+    x = of_keras.SeparableConv2D(8, (1, 8), use_bias=False, padding="same")(
+        of_keras.Dropout(0.5)(x)
+    )
+    x = of_keras.BatchNormalization()(x)
+    x = of_keras.AveragePooling2D((1, 8))(of_keras.Activation("elu")(x))
+    x = of_keras.Flatten()(of_keras.Dropout(0.5)(x))
+    x = of_keras.Dense(3, name="dense", kernel_constraint=max_norm(0.25))(x)
+    return keras.Model(inputs, of_keras.Activation("softmax")(x))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:keras")
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_eegnet_trains_here_with_its_constraints_held_and_goes_back(
+    suffix: str, path: Path
+) -> None:
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(32, 4, 64, 1)).astype(np.float32)
+    y = np.eye(3, dtype=np.float32)[rng.integers(0, 3, 32)]
+    model = eegnet()
+    model.compile(keras.optimizers.Adam(0.05), "categorical_crossentropy", metrics=["accuracy"])
+    model.fit(x, y, epochs=1, verbose=0)
+    model.save(path.with_suffix(suffix))
+
+    loaded = load_model(path.with_suffix(suffix))
+    torch.testing.assert_close(loaded(x), model(x, training=False), rtol=0, atol=1e-5)
+    torch.manual_seed(0)
+    if suffix == ".h5":  # where how a model was compiled is not read
+        optimizer = torch.optim.Adam(loaded.parameters(), lr=0.05)
+        loaded.compile(optimizer, "categorical_crossentropy")
+    loaded.fit(x, y, batch_size=2, epochs=4, verbose=0)
+    assert feasible.torch.check(loaded).ok
+    for name, bound in (("space", 1.0), ("dense", 0.25)):
+        kernel = loaded.get_layer(name).get_weights()[0]
+        assert np.linalg.norm(kernel, axis=0).max() == pytest.approx(bound, rel=1e-6)
+
+    loaded.save(path)
+    again = keras.saving.load_model(path)
+    torch.testing.assert_close(again(x, training=False), loaded.eval()(x), rtol=0, atol=1e-5)
+    assert again.get_layer("space").depthwise_constraint.get_config() == {
+        "max_value": 1.0,
+        "axis": 0,
+    }
+
+
 def block(library: Any) -> Any:
     """A layer of a user's that holds others, written for one library."""
 
     class Block(library.Layer):  # type: ignore[misc]
         def __init__(self, **arguments: Any) -> None:
             super().__init__(**arguments)
-            limits = {"kernel_constraint": "non_neg", "bias_constraint": "non_neg"}
+            rules = constraints if library is layers else keras.constraints
+            limits = {"kernel_constraint": rules.UnitNorm([0]), "bias_constraint": "non_neg"}
             self.heads = library.MultiHeadAttention(2, 3, use_gate=True, **limits)
-            self.groups = library.GroupQueryAttention(4, 4, 2, use_gate=True)
+            self.groups = library.GroupQueryAttention(4, 4, 2, use_gate=True, **limits)
             self.mix = library.Attention(use_scale=True)
             self.sums = library.AdditiveAttention()
 
@@ -617,7 +674,9 @@ def test_layers_in_layers_of_a_users_own_go_both_ways(path: Path) -> None:
     model.save(path)
     loaded = load_model(path, custom_objects={"Block": own})
     torch.testing.assert_close(loaded(x), model(x))
-    assert loaded.layers[0].heads.kernel_constraint == feasible.NonNeg()
+    for part in (loaded.layers[0].heads, loaded.layers[0].groups):
+        assert part.kernel_constraint == feasible.UnitNorm([0])
+        assert part.bias_constraint == feasible.NonNeg()
 
     again = path.with_name("again.keras")
     loaded.save(again)
@@ -780,3 +839,20 @@ def test_what_is_not_known_here_is_named(name: str, path: Path) -> None:
     make().save(path)
     with pytest.raises(ArchiveError, match=rf"m\.keras: config\.json: .*{problem}"):
         load_model(path)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:keras")
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_code_in_a_file_is_never_run(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran, path = Path("ran"), Path(f"m{suffix}")
+    code = keras.layers.Lambda(lambda x: __import__("pathlib").Path("ran").touch() or x)
+    limited = keras.layers.Dense(2, kernel_constraint="non_neg", name="last")
+    keras.Sequential([keras.Input((3,)), code, limited]).save(path)
+    ran.unlink()
+    with pytest.raises(ArchiveError, match=r"is a Lambda, unknown here\. It holds code"):
+        load_model(path)
+    assert rules_from(path) == {("last", "kernel"): feasible.NonNeg()}
+    assert not ran.exists()

@@ -392,5 +392,6 @@ def as_tensor(value: Any) -> Tensor:
     """
     if isinstance(value, Tensor):
         return value
-    # PyTorch takes no array that is read-only or has negative strides.
-    return torch.as_tensor(np.require(value, requirements=["C", "W"]))
+    # PyTorch takes no array that is read-only, has negative strides or another order of bytes.
+    array = np.require(value, requirements=["C", "W"])
+    return torch.as_tensor(array.astype(array.dtype.newbyteorder("="), copy=False))

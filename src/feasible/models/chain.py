@@ -81,8 +81,8 @@ def _in_order(config: Entry) -> list[Entry]:
         following[source] = name
     order = [inputs[0]]
     # Popped, so that a circle ends.
-    while (name := following.pop(order[-1], "")) in layers:
-        order.append(name)
+    while order[-1] in following:
+        order.append(following.pop(order[-1]))
     outputs = [one for one in _strings(config.get("output_layers")) if one in layers]
     if len(order) < len(layers) or outputs != [order[-1]]:
         raise ValueError(
@@ -118,8 +118,12 @@ def _call(node: Any) -> tuple[list[str], Entry]:
     """Return the sources of a call as Keras 3 writes it, and its other arguments."""
     node = node if isinstance(node, dict) else {}
     options = node.get("kwargs")
+    options = dict(options) if isinstance(options, dict) else {}
+    if options.get("training") is False:
+        # Keras 3 writes it where nothing was given; where it was given, `fit` overrides it.
+        del options["training"]
     sources = [history[0] for history in _histories(node.get("args"))]
-    return [str(source) for source in sources], options if isinstance(options, dict) else {}
+    return [str(source) for source in sources], options
 
 
 def _histories(value: Any) -> Iterator[list[Any]]:
