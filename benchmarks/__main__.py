@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 
@@ -18,7 +19,9 @@ from feasible.report import aligned
 
 SECTIONS = ("weights", "steps", "fitting", "jax_steps", "importing")
 RESULTS = Path(__file__).parent / "results.json"
-PICTURE = Path(__file__).parents[1] / "docs" / "benchmarks.png"
+DOCS = Path(__file__).parents[1] / "docs"
+PICTURE, PAGE = DOCS / "benchmarks.png", DOCS / "benchmarks.md"
+MARKS = "<!-- tables -->\n", "<!-- end of tables -->\n"
 
 
 def measured(section: str) -> list[Figure]:
@@ -46,14 +49,28 @@ def table(figures: Sequence[Figure]) -> str:
     )
 
 
+def put_into_page(tables: str) -> None:
+    """Replace the tables in the page."""
+    before, _, rest = PAGE.read_text().partition(MARKS[0])
+    after = rest.partition(MARKS[1])[2]
+    PAGE.write_text(f"{before}{MARKS[0]}{tables}{MARKS[1]}{after}")
+
+
 def main() -> None:
     """Measure, print, write and draw."""
     figures = [one for section in track(SECTIONS, "measuring") for one in measured(section)]
-    for section, found in groupby(figures, key=lambda one: one.section):
-        print(f"\n{section}\n{table(list(found))}")
-    RESULTS.write_text(json.dumps([vars(one) for one in figures], indent=1) + "\n")
+    tables = {
+        section: table(list(found))
+        for section, found in groupby(figures, key=lambda one: one.section)
+    }
+    for section, text in tables.items():
+        print(f"\n{section}\n{text}")
+    RESULTS.write_text(json.dumps([asdict(one) for one in figures], indent=1) + "\n")
+    put_into_page(
+        "".join(f"\n## {name}\n\n```text\n{text}\n```\n\n" for name, text in tables.items())
+    )
     draw(figures, PICTURE)
-    print(f"\nwritten: {RESULTS}, {PICTURE}")
+    print(f"\nwritten: {RESULTS}, {PAGE}, {PICTURE}")
 
 
 if __name__ == "__main__":

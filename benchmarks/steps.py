@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 
 import feasible
-from benchmarks.measuring import BRIEF, Figure, Subject, compared, written
+from benchmarks.measuring import Figure, Subject, compared, written
 from feasible.torch import constrain
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -38,6 +39,8 @@ def transformer() -> tuple[nn.Module, Tensor]:
     return model, torch.randn(8, 64, 256)
 
 
+# PyTorch compiles for a CPU with a compiler of C++.
+WAYS = ("eager", "compiled") if DEVICE == "cuda" or shutil.which("c++") else ("eager",)
 MODELS: dict[str, Callable[[], tuple[nn.Module, Tensor]]] = {
     "MLP 784-512-512-10": mlp,
     "CNN": cnn,
@@ -73,7 +76,7 @@ def step_of(
 def figures() -> Iterator[Figure]:
     """Measure each model, eager and compiled."""
     for name, make in MODELS.items():
-        for how in ("eager",) if BRIEF else ("eager", "compiled"):
+        for how in WAYS:
             subjects = {
                 who: Subject(step_of(make, who == "constrained", how == "compiled"))
                 for who in ("unconstrained", "constrained")

@@ -44,19 +44,37 @@ def test_constraints_and_ops_work_on_numpy_without_a_framework() -> None:
     assert run(code) == "[]"
 
 
-@pytest.mark.parametrize("package", ["torch", "layers", "models"])
-def test_a_missing_framework_is_one_line(package: str) -> None:
+def test_import_of_the_jax_part_imports_no_other_framework() -> None:
+    others = [
+        *(one for one in FRAMEWORKS if one not in ("jax", "array_api_compat")),
+        "flax",
+        "equinox",
+    ]
+    code = f"import sys, feasible.jax; print([m for m in {others} if m in sys.modules])"
+    assert run(code) == "[]"
+
+
+@pytest.mark.parametrize(
+    ("package", "missing", "line"),
+    [
+        ("torch", "torch", "feasible.torch needs PyTorch: pip install 'feasible[torch]'"),
+        ("layers", "torch", "feasible.layers needs PyTorch: pip install 'feasible[fit]'"),
+        ("models", "torch", "feasible.models needs PyTorch: pip install 'feasible[fit]'"),
+        ("jax", "jax", "feasible.jax needs JAX: pip install 'feasible[jax]'"),
+        ("jax", "optax", "feasible.jax needs optax: pip install 'feasible[jax]'"),
+    ],
+)
+def test_a_missing_framework_is_one_line(package: str, missing: str, line: str) -> None:
     code = (
         "import sys\n"
         "import importlib.util as u\n"
         "real = u.find_spec\n"
-        "u.find_spec = lambda name, *a: None if name == 'torch' else real(name, *a)\n"
+        f"u.find_spec = lambda name, *a: None if name == {missing!r} else real(name, *a)\n"
         "import feasible\n"
         f"try: feasible.{package}\n"
         "except ImportError as error: print(error)\n"
     )
-    extra = "torch" if package == "torch" else "fit"
-    assert run(code) == f"feasible.{package} needs PyTorch: pip install 'feasible[{extra}]'"
+    assert run(code) == line
 
 
 def test_require() -> None:
@@ -68,7 +86,7 @@ def test_require() -> None:
 
 
 def test_everything_public_is_there() -> None:
-    lazy = {"Model", "Sequential", "keras", "layers", "load_model", "models", "torch"}
+    lazy = {"Model", "Sequential", "jax", "keras", "layers", "load_model", "models", "torch"}
     assert {*feasible.__all__, *lazy} <= set(dir(feasible))
     for name in dir(feasible):
         assert getattr(feasible, name) is not None

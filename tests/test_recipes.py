@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -60,18 +61,50 @@ def wgan(without: Any, constrained: Any) -> None:
     assert constrained[name] < 0.8 * without[name]
 
 
+def input_convex(without: Any, constrained: Any) -> None:
+    assert constrained["chords"] == 10_000
+    assert constrained["where it is above"] == 0
+    assert without["where it is above"] > 1000
+    assert constrained["error on the samples"] > without["error on the samples"]
+    assert constrained["error from the truth"] < 0.8 * without["error from the truth"]
+
+
+def embeddings(without: Any, constrained: Any) -> None:
+    assert constrained["shortest vector"] == pytest.approx(1, abs=1e-5)
+    assert constrained["longest vector"] == pytest.approx(1, abs=1e-5)
+    assert without["longest vector"] > 2
+    name = "of the nearest, of one kind"
+    assert constrained[name] > without[name] + 0.05
+    assert constrained["most often among the nearest"] < 20
+    assert without["most often among the nearest"] > 100
+    assert constrained["items never among them"] < without["items never among them"] - 20
+
+
+def nonnegative_factors(without: Any, constrained: Any) -> None:
+    assert constrained["smallest entry"] == 0
+    assert without["smallest entry"] < -1
+    assert constrained["bars found, of 8"] == 8
+    assert without["bars found, of 8"] == 0
+    assert constrained["nearest part to a bar"] > 0.99
+    assert without["error"] < constrained["error"] < 0.06
+
+
 SHOWN = {
     check.__name__: check
-    for check in (eegnet, sparse_autoencoder, monotone, normalized_transformer, wgan)
+    for check in (
+        *(eegnet, sparse_autoencoder, monotone, normalized_transformer, wgan),
+        *(input_convex, embeddings, nonnegative_factors),
+    )
 }
 
 
-def load(name: str) -> ModuleType:
-    """The recipe as a module."""
+def load(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The recipe as a module, which its dataclasses look for."""
     spec = importlib.util.spec_from_file_location(name, RECIPES / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, name, module)
     spec.loader.exec_module(module)
     return module
 
@@ -85,7 +118,7 @@ def test_a_recipe_shows_what_it_says(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    recipe = load(name)
+    recipe = load(name, monkeypatch)
     found = {constrained: recipe.measure(constrained) for constrained in (False, True)}
     SHOWN[name](found[False], found[True])
 

@@ -2,7 +2,7 @@
 
 A constraint is a projection: after each optimizer step it puts a weight back where it must be.
 Importing feasible imports NumPy and no framework; `feasible.layers`, `feasible.models` and
-`feasible.torch` import PyTorch when they are first used.
+`feasible.torch` import PyTorch when they are first used, and `feasible.jax` JAX.
 """
 
 from importlib import import_module
@@ -25,6 +25,7 @@ from feasible.constraints import (
 )
 
 if TYPE_CHECKING:
+    from feasible import jax as jax
     from feasible import keras as keras
     from feasible import layers as layers
     from feasible import models as models
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 # Without what is imported when it is first used: a star import must need no framework, and must not
-# hide the libraries that `torch` and `keras` are named for.
+# hide the libraries that `torch`, `jax` and `keras` are named for.
 __all__ = [
     "Constraint",
     "InvalidArgumentError",
@@ -55,7 +56,7 @@ __all__ = [
     "unit_norm",
 ]
 
-_PACKAGES = ("keras", "layers", "models", "torch")
+_PACKAGES = ("jax", "keras", "layers", "models", "torch")
 _OF_MODELS = ("Model", "Sequential", "load_model")
 
 

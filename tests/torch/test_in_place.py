@@ -214,6 +214,13 @@ def test_of_several_weights_only_those_that_violate_are_written() -> None:
     assert all(weight.norm(dim=0).max() <= 1 for weight in weights)
 
 
+@pytest.mark.parametrize("dtype", TOLERANCES)
+def test_a_bound_of_zero_leaves_zeros(dtype: torch.dtype) -> None:
+    weight = torch.tensor([[0.0, 0.0], [1.0, 2.0]], dtype=dtype)
+    rescale(MaxNorm(0, 1), weight)
+    assert weight.tolist() == [[0.0, 0.0], [0.0, 0.0]]
+
+
 def test_what_has_no_norm_stays_as_it_is() -> None:
     weight = torch.tensor([[0.0, torch.nan, torch.inf, 3.0], [0.0, 1.0, 1.0, 4.0]])
     before = weight.clone()

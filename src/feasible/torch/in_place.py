@@ -240,7 +240,7 @@ class Rescaling:
     def _factors(self, norms: Tensor, smallest: float) -> Tensor:
         """Return what to multiply the vectors by: those that are feasible by exactly 1."""
         least, low, high, most = self._limits
-        if smallest >= self._least:
+        if smallest >= self._least and self._high > 0:
             # What is feasible becomes the bound, which divided by itself is 1.
             norms = torch.threshold(norms, self._most, self._high)
             factors = torch.div(high, norms)

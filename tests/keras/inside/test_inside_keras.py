@@ -139,7 +139,7 @@ def test_a_feasible_weight_stays_bit_for_bit_where_kerass_own_drifts() -> None:
     assert kernels == {feasible.MaxNorm: True, keras.constraints.MaxNorm: False}
 
 
-def test_under_gradient_accumulation_and_ema_keras_decides_when() -> None:
+def test_under_gradient_accumulation_keras_decides_when() -> None:
     """Keras calls constraints on each micro-batch, which an exact projection does not mind."""
     model = images(MaxNorm(0.4, axis="unit"))
     fit(model, optimizer=keras.optimizers.SGD(0.1, gradient_accumulation_steps=2))

@@ -1,0 +1,45 @@
+"""Binds constraints to the arrays of JAX programs: trees, optax, Flax and Equinox."""
+
+from feasible.requirements import require
+
+require("feasible.jax", "jax", "jax", "optax")
+
+# ruff: noqa: E402
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import jax
+
+from feasible.constraints.registry import BUILT_IN
+from feasible.jax.checking import check
+from feasible.jax.layouts import ArrayLayout, register_layouts
+from feasible.jax.projecting import project
+from feasible.jax.updates import apply_updates, constrain_updates
+
+if TYPE_CHECKING:
+    from feasible.jax import nnx as nnx
+
+# So that rules can be an argument of a compiled function, compared by value.
+for _constraint in BUILT_IN:
+    jax.tree_util.register_static(_constraint)
+
+__all__ = [
+    "ArrayLayout",
+    "apply_updates",
+    "check",
+    "constrain_updates",
+    "project",
+    "register_layouts",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs Flax when it is first asked for."""
+    if name == "nnx":
+        return import_module("feasible.jax.nnx")
+    raise AttributeError(f"module 'feasible.jax' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, "nnx"})

@@ -1,0 +1,175 @@
+"""Projects the arrays of a tree, as pure functions that compile into the caller's program."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import jax
+from jax import lax
+
+from feasible.constraints import NormConstraint
+from feasible.jax.trees import AnyConstraint, BoundLeaf, as_constraint, bound_leaves, flat
+from feasible.rules import Rules
+
+AxisName = str | Sequence[str] | None
+
+
+def project(
+    rules: Rules,
+    params: Any,
+    *,
+    layout: Literal["keras", "native"] = "keras",
+    axis_name: AxisName = None,
+) -> Any:
+    """Return a tree with the arrays that rules select projected.
+
+    It is pure, and compiles into the program of whoever calls it; rules are looked up when that is
+    traced. Arrays that are sharded over devices keep their sharding, and where vectors go on in
+    other devices, a few numbers a vector are added up.
+
+    Without x64, norms are accumulated in float32, in one pass. `MaxNorm(c)` is then exact for norms
+    up to 1e31 times c; vectors beyond that are left as they are, and `check` tells of them.
+
+    Args:
+        rules: A mapping or pairs of (selector, constraint). A selector is a glob over the paths of
+            leaves, as `jax.tree_util.keystr` writes them with ``simple=True, separator="/"``, such
+            as ``"encoder/*/kernel"``; a compiled regular expression that matches whole paths; a
+            pair of a module type and a role such as ``(nnx.Conv, "kernel")``; or a predicate of
+            path and leaf.
+        params: Any tree: nested containers, a state, an Equinox or NNX module. Leaves that are
+            None, static, integers or random keys stay as they are; of arrays without values, as
+            `jax.eval_shape` returns them, only the rules are checked.
+        layout: The layout in which a constraint's axes are counted, for arrays of known modules:
+            Keras's, or the one in which they are stored. ``"unit"`` means the same in both.
+        axis_name: Inside `jax.shard_map` or a named `jax.vmap`, the axis or axes over which the
+            vectors of the selected arrays are spread, so that their sums of squares are added up;
+            ``()`` if none of the vectors is spread. It is for all selected arrays but those that
+            `jax.shard_map` knows to be the same along it; for others that are spread differently,
+            call once more. Not needed elsewhere.
+
+    Returns:
+        A tree of the same structure.
+
+    Raises:
+        InvalidArgumentError: If a rule is of no known form.
+        ValueError: If a rule selects nothing, or what is not a floating array; if two rules select
+            one leaf; if a leaf does not have a constraint's axes; if the result of a callable is of
+            another shape or dtype; inside `jax.shard_map`, if it is not said whether vectors are
+            spread.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from feasible import MaxNorm, NonNeg
+        >>> params = {"kernel": jnp.array([[3.0, 0.0], [4.0, 1.0]]), "bias": jnp.array([-1.0, 1.0])}
+        >>> params = project({"kernel": MaxNorm(2.5, axis="unit"), "bias": NonNeg()}, params)
+        >>> print(jnp.linalg.norm(params["kernel"], axis=0).round(3), params["bias"])
+        [2.5 1. ] [0. 1.]
+    """
+    flattened = flat(params)
+    return flattened.rebuilt(
+        {
+            bound.leaf.place: projected(bound, bound.leaf.parameter, axis_name)
+            for bound in bound_leaves(rules, flattened, layout)
+        }
+    )
+
+
+def projected(bound: BoundLeaf, w: Any, axis_name: AxisName = None) -> Any:
+    """Return one array projected.
+
+    Args:
+        bound: The leaf it stands for, and its constraint.
+        w: The array, as it is stored.
+        axis_name: The mesh axes over which its vectors are spread.
+
+    Returns:
+        An array of its shape, dtype and sharding.
+
+    Raises:
+        ValueError: If a callable returns another shape or dtype, or vectors are spread over devices
+            and are no vectors of norms, or it is not said whether they are.
+    """
+    constraint, order = bound.constraint, bound.order
+    if isinstance(w, jax.ShapeDtypeStruct):
+        return w
+    vector_axes = as_constraint(constraint).vector_axes(tuple(w.shape[axis] for axis in order))
+    names = _spread_over(bound, w, axis_name) if vector_axes else ()
+    if _is_built_in_norm(constraint):
+        stored = constraint.along(sorted(order[axis] for axis in vector_axes))
+        return _rescaled(stored, w, names) if isinstance(w, jax.Array) else stored(w)
+    if names:
+        raise ValueError(
+            f"{bound.leaf.name}: the vectors of {constraint!r} cannot be put together from parts, "
+            f"as norms can. Received: axis_name={axis_name!r}. Project it in a call of its own: "
+            "with axis_name=() if its vectors are not spread, or else outside of shard_map."
+        )
+    if not vector_axes:
+        return _checked(bound, w, constraint(w))
+    if len(order) < w.ndim:
+        one = bound._replace(order=tuple(axis - 1 for axis in order))
+        return jax.vmap(lambda part: projected(one, part, axis_name))(w)
+    seen = w.transpose(order)
+    result = _checked(bound, seen, constraint(seen))
+    return result.transpose(tuple(map(order.index, range(w.ndim))))
+
+
+def _is_built_in_norm(constraint: AnyConstraint) -> bool:
+    return (
+        isinstance(constraint, NormConstraint)
+        and type(constraint).__call__ is NormConstraint.__call__
+    )
+
+
+def _rescaled(constraint: NormConstraint, w: Any, names: tuple[str, ...]) -> Any:
+    """Bring the norms of an array's vectors within their bounds, reading it twice and no more."""
+    if w.dtype.itemsize < 4:
+        # What is measured must be what is stored: compilers keep more digits between operations.
+        w = lax.optimization_barrier(w)
+    squares = constraint.squares(w)
+    _, length = constraint.vectors(w.shape)
+    if names:
+        squares = lax.psum(squares, names)
+        length *= math.prod(map(lax.axis_size, names))
+    return constraint.rescaled(w, squares, length)
+
+
+def _spread_over(bound: BoundLeaf, w: Any, axis_name: AxisName) -> tuple[str, ...]:
+    """Return the mesh axes over which the vectors of an array are spread."""
+    if not isinstance(w, jax.Array):
+        return ()
+    manual = jax.sharding.get_abstract_mesh().manual_axes
+    varying = _varying(w)
+    tracked = any(_varying(lax.axis_index(name)) for name in manual)
+    if axis_name is None:
+        if varying or (manual and not tracked):
+            raise ValueError(
+                f"{bound.leaf.name}: inside shard_map it must be said whether the vectors of "
+                f"{bound.constraint!r} are spread over the mesh. Received: axis_name=None, with "
+                f"the axes {', '.join(map(repr, manual))}. Pass the axes they are spread over, or "
+                "() if each is whole on its device."
+            )
+        return ()
+    names = (axis_name,) if isinstance(axis_name, str) else tuple(axis_name)
+    for name in names:
+        lax.axis_size(name)  # raises if there is none of that name
+    # An array that is the same everywhere has whole vectors everywhere.
+    return tuple(name for name in names if name in varying or not tracked)
+
+
+def _varying(w: jax.Array) -> frozenset[str]:
+    """Return the mesh axes along which an array's parts differ, as far as that is tracked."""
+    kind: Any = jax.typeof(w)
+    return frozenset(kind.mat.varying if hasattr(kind, "mat") else kind.vma)
+
+
+def _checked(bound: BoundLeaf, w: Any, result: Any) -> Any:
+    for what in ("shape", "dtype"):
+        received, wanted = getattr(result, what, None), getattr(w, what)
+        if received != wanted:
+            raise ValueError(
+                f"{bound.leaf.name}: the constraint {bound.constraint!r} must return an array of "
+                f"the leaf's {what}, {wanted}. Received: {received}."
+            )
+    return result

@@ -1,0 +1,334 @@
+"""Finds the arrays of a tree that rules select: their names, roles and layouts."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from feasible.arguments import check_choice
+from feasible.binding import fitted
+from feasible.constraints import Constraint
+from feasible.jax.layouts import ArrayLayout, as_stored, layouts_of
+from feasible.rules import Rule, Rules, Target, as_rules, describe, match, selects
+
+AnyConstraint = Any
+
+# The tables of a library's modules, read when the library is there.
+_TABLES = {"flax": "feasible.jax.flax_layouts", "equinox": "feasible.jax.equinox_layouts"}
+# Nodes that hold arrays without being anything to them.
+_CONTAINERS = (dict, list, tuple)
+
+
+@dataclass(frozen=True, eq=False)
+class Leaf(Target):
+    """A leaf of a tree.
+
+    Attributes:
+        place: Its place among the leaves.
+        layout: What it is to its module, and how its axes are counted; None where nothing is known.
+    """
+
+    place: int = field(kw_only=True)
+    layout: ArrayLayout | None = field(kw_only=True)
+
+    @property
+    def identity(self) -> Hashable:
+        """The place: an array that stands in two places is two leaves."""
+        return self.place
+
+    @property
+    def seen(self) -> tuple[Any, ...]:
+        """What a predicate is called with: path and leaf."""
+        return self.name, self.parameter
+
+    @property
+    def usable(self) -> bool:
+        """Whether it is a floating array, which a constraint can act on."""
+        dtype = getattr(self.parameter, "dtype", None)
+        return dtype is not None and bool(jnp.issubdtype(dtype, jnp.inexact))
+
+
+class BoundLeaf(NamedTuple):
+    """A leaf and the constraint that holds for it.
+
+    Attributes:
+        leaf: The leaf.
+        constraint: The constraint, ``"unit"`` replaced.
+        order: Which stored axis each axis is that the constraint counts. The stored axes before
+            these count modules that are stacked.
+    """
+
+    leaf: Leaf
+    constraint: AnyConstraint
+    order: tuple[int, ...]
+
+
+class Flat(NamedTuple):
+    """A tree taken apart.
+
+    Attributes:
+        leaves: Its leaves, None among them.
+        structure: What puts them together again.
+    """
+
+    leaves: list[Leaf]
+    structure: Any
+
+    def matching(self, other: Any) -> list[Any]:
+        """Return the leaves of another tree of this structure, in the order of this one's.
+
+        Args:
+            other: The tree, such as of updates; it may have None for any leaf.
+
+        Returns:
+            Its leaves.
+        """
+        return self.structure.flatten_up_to(other)  # type: ignore[no-any-return]
+
+    def rebuilt(self, replaced: dict[int, Any]) -> Any:
+        """Return the tree with some of its leaves replaced.
+
+        Args:
+            replaced: New leaves, by their places.
+
+        Returns:
+            A tree of the same structure.
+        """
+        return self.structure.unflatten(
+            [replaced.get(leaf.place, leaf.parameter) for leaf in self.leaves]
+        )
+
+
+def flat(tree: Any) -> Flat:
+    """Take a tree apart, and find out what its leaves are.
+
+    Args:
+        tree: Any tree: nested containers, a state, a module.
+
+    Returns:
+        Its leaves and its structure.
+
+    Example:
+        >>> [leaf.name for leaf in flat({"dense": {"kernel": jnp.ones((2, 3))}}).leaves]
+        ['dense/kernel']
+    """
+    for library, table in _TABLES.items():
+        if library in sys.modules:
+            import_module(table)
+    entries, structure = jax.tree_util.tree_flatten_with_path(tree, is_leaf=lambda one: one is None)
+    leaves = [_leaf(tree, place, *entry) for place, entry in enumerate(entries)]
+    return Flat(leaves, structure)
+
+
+def _leaf(tree: Any, place: int, path: tuple[Any, ...], parameter: Any) -> Leaf:
+    owners = list(_owners(tree, path))
+    if owners and is_box(owners[-1]):
+        owners.pop()
+        path = (*path[: len(owners)], *path[len(owners) + 1 :])
+    parts = [jax.tree_util.keystr((key,), simple=True) for key in path]
+    return leaf_at(parts, owners, place, parameter)
+
+
+def leaf_at(parts: Sequence[str], owners: Sequence[Any], place: int, parameter: Any) -> Leaf:
+    """Find out what one leaf is.
+
+    Args:
+        parts: The parts of its path.
+        owners: The nodes above it, from the root on.
+        place: Its place among the leaves.
+        parameter: The leaf itself.
+
+    Returns:
+        The leaf, with its role and layout.
+    """
+    name = "/".join(parts)
+    # A module that knows what is inside its modules, as an LSTM's cell does, has the first say.
+    for depth, owner in enumerate(owners):
+        below = "/".join(parts[depth:])
+        for layout in layouts_of(owner):
+            if layout.array == below:
+                return Leaf(name, owner, layout.role, parameter, place=place, layout=layout)
+    role = parts[-1] if parts else None
+    owner = owners[-1] if owners else None
+    return Leaf(name, owner, role, parameter, place=place, layout=None)
+
+
+def _owners(tree: Any, path: tuple[Any, ...]) -> Iterator[Any]:
+    """Return the nodes above a leaf, down to a box, as far as the path's keys say which."""
+    node = tree
+    for key in path:
+        yield node
+        if is_box(node):
+            return
+        match key:
+            case jax.tree_util.GetAttrKey(name=name) if hasattr(node, name):
+                node = getattr(node, name)
+            case jax.tree_util.DictKey(key=item) | jax.tree_util.SequenceKey(idx=item):
+                node = node[item]
+            case _:
+                return
+
+
+_boxes: list[type] = []
+
+
+def register_box(box_type: type) -> None:
+    """Say that nodes of a type hold one array, and are not part of its name.
+
+    Args:
+        box_type: The type, such as that of a variable.
+    """
+    _boxes.append(box_type)
+
+
+def is_box(node: Any) -> bool:
+    """Say whether a node only holds an array.
+
+    Args:
+        node: A node of a tree.
+
+    Returns:
+        Whether its type is registered so.
+    """
+    return isinstance(node, tuple(_boxes))
+
+
+def bound_leaves(
+    rules: Rules, flattened: Flat, layout: Literal["keras", "native"] = "keras"
+) -> list[BoundLeaf]:
+    """Return which leaves get which constraint.
+
+    Args:
+        rules: A mapping or pairs of (selector, constraint).
+        flattened: The tree, taken apart.
+        layout: The layout in which axes are counted.
+
+    Returns:
+        Each selected leaf, with the constraint fitted to it.
+
+    Raises:
+        InvalidArgumentError: If a rule is of no known form.
+        ValueError: If a rule selects nothing, or what is not a floating array; if two rules select
+            one leaf; if a leaf does not have a constraint's axes.
+    """
+    check_choice("project", "layout", layout, ("keras", "native"))
+    selected = selected_leaves(as_rules(rules), flattened.leaves)
+    return [bound(leaf, rule.constraint, layout) for leaf, rule in selected]
+
+
+def selected_leaves(rules: Sequence[Rule], leaves: Sequence[Leaf]) -> list[tuple[Leaf, Rule]]:
+    """Return which leaves rules select.
+
+    Args:
+        rules: The rules.
+        leaves: The leaves there are.
+
+    Returns:
+        Each selected leaf with its rule.
+
+    Raises:
+        ValueError: If a rule selects nothing, or what is not a floating array; if two rules select
+            one leaf.
+    """
+    usable = [leaf for leaf in leaves if leaf.usable]
+    _refuse_others(rules, leaves, usable)
+    return match(rules, usable)
+
+
+def _refuse_others(rules: Sequence[Rule], leaves: Sequence[Leaf], usable: Sequence[Leaf]) -> None:
+    """Raise if a rule names a leaf that no constraint can act on: if it selects only such."""
+    for rule in rules:
+        if not isinstance(rule.selector, str | re.Pattern):
+            continue
+        others = [one for one in leaves if not one.usable and selects(rule.selector, one)]
+        if others and not any(selects(rule.selector, one) for one in usable):
+            raise ValueError(
+                f"{describe(rule.selector)} selects {others[0].name}, which is "
+                f"{described(others[0])}: a constraint acts on floating arrays. Narrow the "
+                "selector, or leave it out."
+            )
+
+
+def described(leaf: Leaf) -> str:
+    """Say what a leaf is that no constraint can act on.
+
+    Args:
+        leaf: The leaf.
+
+    Returns:
+        Text for messages.
+    """
+    dtype = getattr(leaf.parameter, "dtype", None)
+    if dtype is None:
+        return repr(leaf.parameter)
+    return f"an array of dtype {dtype} and shape {tuple(leaf.parameter.shape)}"
+
+
+def bound(
+    leaf: Leaf, constraint: AnyConstraint, layout: str = "keras", *, warn: bool = True
+) -> BoundLeaf:
+    """Fit a constraint to a leaf.
+
+    Args:
+        leaf: The leaf.
+        constraint: The constraint, or any callable from array to array.
+        layout: The layout in which its axes are counted; ``"unit"`` means the same in both.
+        warn: Whether to warn of doubtful axes.
+
+    Returns:
+        The leaf, the constraint without ``"unit"``, and the order of the axes that it counts.
+
+    Raises:
+        ValueError: If the leaf does not have the constraint's axes, or its module's; or if
+            ``"unit"`` is asked for in a module of which nothing is known.
+    """
+    shape = tuple(leaf.parameter.shape)
+    native = layout == "native" and getattr(constraint, "axis", None) != "unit"
+    known = None if native else leaf.layout
+    stacked = _stacked(leaf, known)
+    rank = len(shape) - stacked
+    order = tuple(stacked + axis for axis in (known.order if known else as_stored)(rank))
+    unit_axes = known.unit_axes(rank) if known else _unit_axes_of_unknown(leaf, rank)
+    counted = tuple(shape[axis] for axis in order)
+    unknown = "Say so by feasible.jax.register_layouts"
+    rule = fitted(leaf.name, constraint, counted, unit_axes, unknown, warn=warn)
+    return BoundLeaf(leaf, rule, order)
+
+
+def _stacked(leaf: Leaf, layout: ArrayLayout | None) -> int:
+    """Return how many leading axes of a leaf count modules that are stacked."""
+    if layout is None or layout.rank is None:
+        return 0
+    shape = tuple(leaf.parameter.shape)
+    if len(shape) < layout.rank:
+        raise ValueError(
+            f"{leaf.name}: the {layout.role} of {type(leaf.module).__name__} must have "
+            f"{layout.rank} axes, or more where modules are stacked. Received: shape {shape}."
+        )
+    return len(shape) - layout.rank
+
+
+def _unit_axes_of_unknown(leaf: Leaf, rank: int) -> tuple[int, ...] | None:
+    """Return the axes of a unit in an array of no module: all but the last."""
+    if leaf.module is None or isinstance(leaf.module, _CONTAINERS):
+        return tuple(range(rank - 1))
+    return None
+
+
+def as_constraint(constraint: AnyConstraint) -> Constraint:
+    """Return a constraint; for another callable, one that takes the array as one vector.
+
+    Args:
+        constraint: A constraint, or any callable.
+
+    Returns:
+        What tells the axes of its vectors.
+    """
+    return constraint if isinstance(constraint, Constraint) else Constraint()

@@ -1,0 +1,250 @@
+"""`project`: what a constraint promises holds for the leaves of a tree, in compiled programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from tests.conftest import JAX, WIDE, Backend, read_only
+from tests.constraints.test_promises import cases, check_promises
+
+from feasible import (
+    Constraint,
+    MaxNorm,
+    MinMaxNorm,
+    NonNeg,
+    RadialConstraint,
+    UnitNorm,
+    constraints,
+    ops,
+)
+from feasible.jax import project
+from feasible.report import shown
+
+CONSTRAINTS = [
+    MaxNorm(2, axis=(0,)),
+    MaxNorm(2, axis="unit"),
+    MinMaxNorm(1.0, 2.0, axis=(0, 1)),
+    MinMaxNorm(0.5, 1.5, rate=0.25, axis=[0, 1, 2]),
+    UnitNorm(axis="unit"),
+    UnitNorm(axis=None),
+    NonNeg(),
+    RadialConstraint(),
+    RadialConstraint("mean"),
+    RadialConstraint("legacy"),
+]
+WEIGHT = np.random.default_rng(0).normal(size=(5, 4)) * 3
+
+
+def alone(constraint: Any) -> Callable[[Any], Any]:
+    """`project` on one leaf of a tree, compiled, with the rules as an argument."""
+    compiled = jax.jit(project)
+    return lambda w: compiled({"a/kernel": constraint}, {"a": {"kernel": w}})["a"]["kernel"]
+
+
+PROJECT = Backend("project", JAX, jnp.asarray, alone)
+
+
+@pytest.mark.parametrize("constraint", CONSTRAINTS, ids=repr)
+def test_promises_on_a_table(constraint: Constraint) -> None:
+    values = np.random.default_rng(0).normal(size=(3, 3, 2, 6))
+    values[..., 0] *= 1e-3
+    values[..., 1] *= 1e4
+    values[..., 2] = 0
+    values[0, 0, 0, 3:] = -0.0, np.nan, np.inf
+    for dtype in JAX:
+        check_promises(PROJECT, constraint, values, dtype)
+    with jax.enable_x64(True):
+        for dtype in ("float64", "bfloat16"):
+            check_promises(PROJECT, constraint, values, dtype)
+
+
+@settings(max_examples=20)
+@given(cases(JAX))
+def test_promises_of_norms_on_anything(case: Any) -> None:
+    constraint, values, dtype = case
+    if isinstance(constraint, MaxNorm):
+        with np.errstate(over="ignore"):
+            largest = np.linalg.norm(np.where(np.isfinite(values), values, 0))
+        assume(largest < 1e31 * constraint.max_value or constraint.max_value == 0)
+    assume(constraint.axis != 0 or values.ndim < 3)  # which warns
+    check_promises(PROJECT, constraint, values, dtype)
+
+
+@settings(max_examples=10)
+@given(cases(WIDE))
+def test_promises_of_norms_on_anything_with_x64(case: Any) -> None:
+    assume(case.constraint.axis != 0 or case.values.ndim < 3)
+    with jax.enable_x64(True):
+        check_promises(PROJECT, *case)
+
+
+@pytest.mark.parametrize("shape", [(4096, 64), (64, 4096), (1 << 20,)])
+@pytest.mark.parametrize("constraint", [MaxNorm(1), UnitNorm()], ids=repr)
+def test_long_vectors_are_summed_up_exactly_enough(constraint: Any, shape: Any) -> None:
+    function = alone(constraint)
+    for w in (np.random.default_rng(0).random(shape, "float32"), np.full(shape, 0.37, "float32")):
+        found = function(jnp.asarray(w))
+        norms = np.linalg.norm(np.asarray(found, np.float64), axis=0)
+        np.testing.assert_allclose(norms, 1, rtol=1e-6)
+        assert jnp.array_equal(function(found), found)
+
+
+def test_equal_rules_are_traced_once() -> None:
+    traces = []
+
+    @jax.jit
+    def step(rules: Any, params: Any) -> Any:
+        traces.append(rules)
+        return project(rules, params)
+
+    params = {"kernel": jnp.ones((3, 2)), "bias": jnp.ones(2)}
+    for bound in (2, 2.0, 2):
+        step({"kernel": MaxNorm(bound, axis="unit"), "bias": NonNeg()}, params)
+    step({"bias": NonNeg(), "kernel": MaxNorm(2, axis="unit")}, params)
+    assert len(traces) == 1
+    step({"kernel": MaxNorm(3, axis="unit"), "bias": NonNeg()}, params)
+    assert len(traces) == 2
+
+
+@pytest.mark.parametrize("kind", constraints.registry.BUILT_IN, ids=lambda kind: kind.__name__)
+def test_built_in_constraints_have_no_leaves(kind: type[Constraint]) -> None:
+    constraint = kind(0, 1, 1, 0) if kind is constraints.NormConstraint else kind()
+    leaves, structure = jax.tree.flatten({"kernel": constraint})
+    assert leaves == []
+    assert structure == jax.tree.structure({"kernel": kind.from_config(constraint.get_config())})
+    assert jax.tree.unflatten(structure, [])["kernel"] is constraint
+
+
+class Halved(Constraint):
+    """One that has no registration."""
+
+    def __call__(self, w: Any) -> Any:
+        return ops.minimum(w, 0.5)
+
+
+class Twice(MaxNorm):
+    """A norm constraint that does something else."""
+
+    def __call__(self, w: Any) -> Any:
+        return super().__call__(w) * 2
+
+
+@pytest.mark.parametrize("constraint", [Halved(), Twice(1), lambda w: w[::-1], jnp.tanh])
+def test_constraints_of_your_own_in_a_closure(constraint: Any) -> None:
+    w = jnp.asarray(WEIGHT, "float32")
+    for wrapped in (lambda function: function, jax.jit):
+        found = wrapped(lambda params: project({"kernel": constraint}, params))({"kernel": w})
+        np.testing.assert_allclose(found["kernel"], constraint(w), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda w: w[0], r"the leaf's shape, \(5, 4\)\. Received: \(4,\)"),
+        (lambda w: w.sum(), r"the leaf's shape, \(5, 4\)\. Received: \(\)"),
+        (lambda w: w.astype(jnp.bfloat16), r"the leaf's dtype, float32\. Received: bfloat16"),
+        (lambda w: None, r"the leaf's shape, \(5, 4\)\. Received: None"),
+    ],
+    ids=["row", "scalar", "dtype", "none"],
+)
+def test_a_callable_must_return_an_array_like_the_leaf(function: Any, message: str) -> None:
+    for w in (jnp.asarray(WEIGHT, "float32"), WEIGHT.astype("float32")):
+        with pytest.raises(ValueError, match=f"^kernel: the constraint <function.*{message}"):
+            project({"kernel": function}, {"kernel": w})
+
+
+@pytest.mark.parametrize("constraint", [*CONSTRAINTS[:2], *CONSTRAINTS[4:7], np.abs], ids=repr)
+@pytest.mark.parametrize("dtype", [*WIDE])
+def test_numpy_stays_numpy(constraint: Any, dtype: str) -> None:
+    kind = ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype
+    for w in (WEIGHT.astype(kind), read_only(WEIGHT.astype(kind)), WEIGHT.astype(kind).T):
+        before = w.copy()
+        found = project({"kernel": constraint}, {"kernel": w})["kernel"]
+        assert type(found) is np.ndarray
+        assert found.dtype == w.dtype
+        axis = getattr(constraint, "axis", None)
+        whole = constraint.resolve((0,)) if axis == "unit" else constraint
+        assert found.tobytes() == whole(w).tobytes()
+        assert w.tobytes() == before.tobytes()
+
+
+def test_numbers_of_numpy() -> None:
+    for w in (np.float32(-2), np.array(-2.0)):
+        assert project({"w": MaxNorm(1, axis=None)}, {"w": w})["w"] == pytest.approx(-1)
+
+
+def test_shapes_alone_are_checked_and_returned() -> None:
+    shapes = {"kernel": jax.ShapeDtypeStruct((2, 3), jnp.bfloat16), "count": 1}
+    assert project({"kernel": MaxNorm(1)}, shapes) == shapes
+    assert (
+        jax.eval_shape(lambda p: project({"kernel": MaxNorm(1)}, p), shapes)["kernel"]
+        == shapes["kernel"]
+    )
+    with pytest.raises(ValueError, match="kernel: MaxNorm: `axis` must name distinct axes"):
+        project({"kernel": MaxNorm(1, axis=2)}, shapes)
+    with pytest.raises(ValueError, match="selects no parameter"):
+        project({"bias": NonNeg()}, shapes)
+
+
+@pytest.mark.parametrize("constraint", [*CONSTRAINTS[1:6], NonNeg()], ids=repr)
+def test_vmap_is_a_loop(constraint: Any) -> None:
+    stack = jnp.asarray(np.random.default_rng(0).normal(size=(3, 3, 3, 2, 2)), "float32")
+    function = jax.jit(lambda w: project({"w": constraint}, {"w": w})["w"])
+    expected = np.stack([function(w) for w in stack])
+    np.testing.assert_allclose(jax.jit(jax.vmap(function))(stack), expected, rtol=3e-7)
+
+
+# Columns where a careless root, quotient or clip has no derivative, and ordinary ones.
+COLUMNS = np.array(
+    [[0, 1, 1.2, 0, 3, 0.3, -2, 1e-30, 1e18], [0, 0, 1.6, 2, 4, 0.4, 1, 2e-30, 1e18]]
+)
+
+
+@pytest.mark.parametrize(
+    "constraint",
+    [MaxNorm(2), MinMaxNorm(1, 2), MinMaxNorm(1, 2, rate=0.5), UnitNorm(), MaxNorm(0), NonNeg()],
+    ids=repr,
+)
+def test_gradients_are_those_of_the_constraint(constraint: Any) -> None:
+    direction = np.random.default_rng(0).normal(size=COLUMNS.shape).astype("float32")
+
+    def gradient(function: Callable[[Any], Any], w: Any) -> Any:
+        return jax.jit(jax.grad(lambda w: (function(w) * direction).sum()))(w)
+
+    def projected(w: Any) -> Any:
+        return project({"w": constraint}, {"w": w})["w"]
+
+    found = gradient(projected, jnp.asarray(COLUMNS, "float32"))
+    expected = gradient(constraint, jnp.asarray(COLUMNS, "float32"))
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("constraint", [*CONSTRAINTS, jnp.tanh], ids=shown)
+def test_the_program_is_one_and_calls_nothing_outside(constraint: Any) -> None:
+    def function(w: Any) -> Any:
+        return project({"w": constraint}, {"w": w})["w"]
+
+    w = jnp.ones((3, 3, 2, 2))
+    lowered = jax.jit(function).lower(w)
+    for text in (str(jax.make_jaxpr(function)(w)), lowered.as_text(), lowered.compile().as_text()):
+        assert "callback" not in text
+        assert "custom_call" not in text.replace("-", "_")
+
+
+def test_the_axis_that_nobody_means_warns() -> None:
+    kernel = jnp.ones((4, 4, 2, 3))
+    with pytest.warns(
+        UserWarning, match=r"conv: MaxNorm.*axis 0 only: 24 vectors of 4\. axis=\"unit"
+    ):
+        project({"conv": MaxNorm(1)}, {"conv": kernel})
+    with pytest.warns(UserWarning, match="conv: RadialConstraint.* exchanges .* at each step"):
+        project({"conv": RadialConstraint()}, {"conv": kernel})
+    project({"conv": MaxNorm(1, axis=(0,))}, {"conv": kernel})
