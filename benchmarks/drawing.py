@@ -39,7 +39,7 @@ def draw(figures: Sequence[Figure], path: Path) -> None:
         for section in PANELS
     }
     heights = [max(len({one.case for one in found}), 2) for found in shown.values()]
-    picture = Picture(figsize=(11, 0.3 * sum(heights) + 6), layout="constrained")
+    picture = Picture(figsize=(11, 0.22 * sum(heights) + 5), layout="constrained")
     panels = picture.subplots(len(shown), 1, height_ratios=[height + 2 for height in heights])
     for axes, (section, found) in zip(panels, shown.items(), strict=True):
         _panel(axes, PANELS[section], found)
@@ -59,11 +59,13 @@ def _panel(axes: Axes, title: str, figures: Sequence[Figure]) -> None:
             color=COLORS.get(who),
         )
     axes.axvline(1, color="black", linewidth=0.8)
-    axes.set_xscale("log")
+    if max(one.high for one in figures) > 10:
+        axes.set_xscale("log")
+        axes.set_xticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
     axes.set_yticks(range(len(cases)), cases, fontsize=8)
-    axes.invert_yaxis()
+    axes.set_ylim(len(cases) - 0.5, -0.5)
     axes.set_title(title, loc="left", fontsize=10)
-    axes.grid(axis="x", which="both", alpha=0.3)
+    axes.grid(axis="x", alpha=0.3)
     axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
 
 

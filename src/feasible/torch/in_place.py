@@ -100,7 +100,10 @@ class Rescaling:
         are_rows = bool(along) and longer[-len(along) :] == along and dtype == torch.float32
         self._first = min(along, default=0)
         self._piece = _piece(length) if are_rows else 0
-        self._room = _CACHED * (2 if self._piece else 1) * min(torch.get_num_threads(), 16)
+        room = _CACHED * min(torch.get_num_threads(), 16)
+        # Vectors across rows are written after all blocks are read, which may be larger, then.
+        alone = math.prod(shape) <= 4 * room
+        self._room = 4 * room if alone and not self._piece else room * (2 if self._piece else 1)
         # PyTorch finds the norm of a long row in one pass, too, but with this error.
         error = length * 2.0**-24
         self._surely = low * (1 + error), high * (1 - error) - smallest
@@ -124,7 +127,7 @@ class Rescaling:
 
     def _rescale_together(self, weights: list[Tensor]) -> None:
         """Rescale small weights, whose norms are decided on at once."""
-        norms = torch.stack([self._norms(weight) for weight in weights])
+        norms = torch.stack([self._norms(weight) for weight in weights]).float()
         smallest, largest = self._extremes(norms)
         if self._is_beyond_squares(smallest, largest):
             for weight in weights:
@@ -138,47 +141,47 @@ class Rescaling:
                 )
 
     def _rescale(self, weight: Tensor, scratch: _Scratch | None = None) -> bool:
-        """Rescale a weight, or a part of one, and say whether anything was written."""
+        """Rescale a weight, or a part of one, and say whether it was surely feasible."""
         if weight.numel() > self._room:
             axis = _slowest(weight)
             if axis not in self._axes:
-                return self._rescale_blocks(weight, axis, scratch)
+                self._rescale_blocks(weight, axis, scratch)
+                return False
             norms = self._squares_by_blocks(weight, scratch).sqrt_().float()
         else:
-            norms = self._norms(weight, scratch)
+            norms = self._norms(weight, scratch).float()
         smallest, largest = self._extremes(norms)
         if self._is_beyond_squares(smallest, largest):
-            return self._call(weight)
-        if self._is_feasible(smallest, largest):
-            return False
-        weight.mul_(self._factors(norms, smallest))
-        return True
+            self._call(weight)
+        elif not self._is_feasible(smallest, largest):
+            weight.mul_(self._factors(norms, smallest))
+        return self._is_surely_feasible(smallest, largest)
 
-    def _rescale_blocks(self, weight: Tensor, axis: int, scratch: _Scratch | None) -> bool:
+    def _rescale_blocks(self, weight: Tensor, axis: int, scratch: _Scratch | None) -> None:
         """Rescale a weight block by block along an axis that no vector lies along."""
         count, step = weight.shape[axis], self._rows(weight, axis)
-        start, rows, written, skim = 0, step, False, self._can_be_skimmed
+        start, rows, skim = 0, step, self._can_be_skimmed
         while start < count:
             block = weight.narrow(axis, start, min(rows, count - start))
-            if rows > step and not self._is_surely_feasible(block):
+            if rows == step:
+                surely = self._rescale(block, scratch)
+            elif not (surely := self._is_skimmed(block)):
                 rows, skim = step, False
                 continue
-            moved = rows == step and self._rescale(block, scratch)
-            written |= moved
-            # After a block that is feasible may come more, which takes one pass to see.
-            rows = 2 * rows if skim and not moved else step
+            # After a block that is surely feasible may come more, which takes one pass to see.
+            rows = 2 * rows if skim and surely else step
             start += block.shape[axis]
-        return written
 
     def _norms(self, block: Tensor, scratch: _Scratch | None = None) -> Tensor:
-        """Return the norms of a block's vectors, with 1 for each axis of a vector."""
+        """Return the norms of a block's vectors, with 1 for each axis of a vector, in any dtype."""
         if self._piece == self._length:
             norms: Tensor = torch.linalg.vector_norm(block, 2, self._axes, True)
             return norms
+        if self._piece and block.numel() <= _SMALL:
+            return torch.linalg.vector_norm(block, 2, self._axes, True, dtype=torch.float64)
         if self._piece:
-            return self._norms_of_pieces(block).float()
-        norms = self._squares(block, scratch).sqrt_() if self._axes else block.abs()
-        return norms.float()
+            return self._norms_of_pieces(block)
+        return self._squares(block, scratch).sqrt_() if self._axes else block.abs()
 
     def _norms_of_pieces(self, block: Tensor) -> Tensor:
         """Return the norms of rows of memory, in float64: those of the norms of their pieces."""
@@ -226,9 +229,11 @@ class Rescaling:
         smallest, largest = torch.aminmax(norms)
         return float(smallest), float(largest)
 
-    def _is_surely_feasible(self, block: Tensor) -> bool:
+    def _is_skimmed(self, block: Tensor) -> bool:
         norms = torch.linalg.vector_norm(block, 2, self._axes)
-        smallest, largest = map(float, torch.aminmax(norms))
+        return self._is_surely_feasible(*self._extremes(norms))
+
+    def _is_surely_feasible(self, smallest: float, largest: float) -> bool:
         return self._surely[0] <= smallest and largest <= self._surely[1]
 
     def _is_beyond_squares(self, smallest: float, largest: float) -> bool:
@@ -251,14 +256,13 @@ class Rescaling:
             factors = torch.where(factors == 1, factors, factors * rate + (1 - rate))
         return factors
 
-    def _call(self, weight: Tensor) -> bool:
+    def _call(self, weight: Tensor) -> None:
         """Let the constraint decide, on small parts where vectors allow it."""
         others = [axis for axis in range(weight.ndim) if axis not in self._axes]
         axis = max(others, key=lambda axis: weight.shape[axis], default=0)
         rows = max(_CALLED * weight.shape[axis] // weight.numel(), 1)
         for part in torch.split(weight, rows, axis) if others else [weight]:
             part.copy_(self._constraint(part))
-        return True
 
 
 def _slowest(weight: Tensor) -> int:
