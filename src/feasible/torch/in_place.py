@@ -174,11 +174,11 @@ class Rescaling:
 
     def _norms(self, block: Tensor, scratch: _Scratch | None = None) -> Tensor:
         """Return the norms of a block's vectors, with 1 for each axis of a vector, in any dtype."""
-        if self._piece == self._length:
-            norms: Tensor = torch.linalg.vector_norm(block, 2, self._axes, True)
+        if self._piece and (self._piece == self._length or block.numel() <= _SMALL):
+            # A single piece is exact enough in float32.
+            dtype = torch.float32 if self._piece == self._length else torch.float64
+            norms: Tensor = torch.linalg.vector_norm(block, 2, self._axes, True, dtype=dtype)
             return norms
-        if self._piece and block.numel() <= _SMALL:
-            return torch.linalg.vector_norm(block, 2, self._axes, True, dtype=torch.float64)
         if self._piece:
             return self._norms_of_pieces(block)
         return self._squares(block, scratch).sqrt_() if self._axes else block.abs()
