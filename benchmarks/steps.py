@@ -9,10 +9,9 @@ import torch
 from torch import Tensor, nn
 
 import feasible
+from benchmarks.device import DEVICE, wait
 from benchmarks.measuring import Figure, Subject, compared, written
 from feasible.torch import constrain
-
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def mlp() -> tuple[nn.Module, Tensor]:
@@ -46,12 +45,6 @@ MODELS: dict[str, Callable[[], tuple[nn.Module, Tensor]]] = {
     "CNN": cnn,
     "transformer block": transformer,
 }
-
-
-def wait() -> None:
-    """Wait for the device to be done."""
-    if DEVICE == "cuda":
-        torch.cuda.synchronize()
 
 
 def step_of(

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from torch.optim import optimizer
 
 import feasible
+from benchmarks.device import DEVICE, wait
 from benchmarks.measuring import BRIEF, Figure, Subject, compared, figure, written
 from feasible.torch import constrain, project
 
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 BOUND = 2.0
 FLOOR = "w.mul_(1)"
 
@@ -44,12 +44,6 @@ RESNET_50 = [
 ]
 TRANSFORMER = [*[(512, 512)] * 4, (2048, 512), (512, 2048)] * 6
 LISTS = {"200 of 64x128": [(64, 128)] * 200, "ResNet-50": RESNET_50, "transformer": TRANSFORMER}
-
-
-def wait() -> None:
-    """Wait for the device to be done."""
-    if DEVICE == "cuda":
-        torch.cuda.synchronize()
 
 
 def module_of(shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> nn.Module:

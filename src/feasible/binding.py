@@ -4,11 +4,30 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, Literal, TypeVar
 
 from feasible.constraints import Constraint, NormConstraint, RadialConstraint
 
 ConstraintT = TypeVar("ConstraintT")
+
+# The layout in which a constraint's axes are counted: Keras's, or the one a weight is stored in.
+Layout = Literal["keras", "native"]
+
+
+def as_constraint(constraint: Any) -> Constraint:
+    """Return a constraint; for another callable, one that takes the weight as one vector.
+
+    Args:
+        constraint: A constraint, or any callable.
+
+    Returns:
+        What tells the axes of its vectors.
+
+    Example:
+        >>> as_constraint(abs).vectors((3, 5))
+        (1, 15)
+    """
+    return constraint if isinstance(constraint, Constraint) else Constraint()
 
 
 def fitted(

@@ -75,3 +75,20 @@ def no_axes(rank: int) -> tuple[int, ...]:
     """
     del rank
     return ()
+
+
+def summed_axes(kernel: str, output: str) -> tuple[int, ...]:
+    """Return the axes of an einsum's kernel that the output lacks: one unit lies along them.
+
+    Args:
+        kernel: The letters of the kernel's axes.
+        output: Those of the output's.
+
+    Returns:
+        The axes of one unit's weights.
+
+    Example:
+        >>> summed_axes("dhk", "bshk")
+        (0,)
+    """
+    return tuple(axis for axis, letter in enumerate(kernel) if letter not in output)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import numpy as np
 
+from feasible.binding import Layout
 from feasible.jax.trees import BoundLeaf, bound_leaves, flat
 from feasible.report import Report, Row
 from feasible.rules import Rules
 
 
-def check(rules: Rules, params: Any, *, layout: Literal["keras", "native"] = "keras") -> Report:
+def check(rules: Rules, params: Any, *, layout: Layout = "keras") -> Report:
     """Report how far each array that rules select is from being feasible.
 
     Args:

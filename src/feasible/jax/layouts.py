@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from feasible.arguments import InvalidArgumentError
+from feasible.layout_table import LayoutTable
 from feasible.unit_axes import (
     all_but_last,
     all_but_second_to_last,
@@ -128,7 +128,8 @@ def named(params: Any) -> Rows:
 
 
 # The same for every dict, whether or not Flax has been imported.
-_layouts: dict[type, Rows | Callable[[Any], Rows]] = {dict: named}
+_table = LayoutTable(ArrayLayout)
+_table.register(dict, (named,))
 
 
 def register_layouts(module_type: type, *layouts: ArrayLayout | Callable[[Any], Rows]) -> None:
@@ -149,15 +150,7 @@ def register_layouts(module_type: type, *layouts: ArrayLayout | Callable[[Any], 
         >>> layouts_of(Rows())[0].role
         'embeddings'
     """
-    rows = tuple(row for row in layouts if isinstance(row, ArrayLayout))
-    if len(rows) == len(layouts):
-        _layouts[module_type] = rows
-    elif len(layouts) == 1 and callable(layouts[0]):
-        _layouts[module_type] = layouts[0]
-    else:
-        raise InvalidArgumentError(
-            "register_layouts", "layouts", layouts, "ArrayLayout rows, or one function"
-        )
+    _table.register(module_type, layouts)
 
 
 def layouts_of(module: Any) -> Rows:
@@ -174,8 +167,4 @@ def layouts_of(module: Any) -> Rows:
         >>> layouts_of(object())
         ()
     """
-    for module_type in type(module).__mro__:
-        if module_type in _layouts:
-            rows = _layouts[module_type]
-            return rows(module) if callable(rows) else rows
-    return ()
+    return _table.rows_of(module)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
+from feasible.binding import Layout
 from feasible.requirements import require
 
 require("feasible.jax.nnx", "jax", "flax")
@@ -33,7 +34,6 @@ from feasible.jax.trees import (
 from feasible.report import Report
 from feasible.rules import Rules, Selector, as_rules, check_selector, select
 
-Layout = Literal["keras", "native"]
 _Path = tuple[Any, ...]
 
 # The states of transformations that may hold a step back, wholly or for some of the Variables:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import jax
 from jax import lax
 
+from feasible.binding import Layout, as_constraint
 from feasible.constraints import NormConstraint
-from feasible.jax.trees import AnyConstraint, BoundLeaf, as_constraint, bound_leaves, flat
+from feasible.jax.trees import AnyConstraint, BoundLeaf, bound_leaves, flat
 from feasible.rules import Rules
 
 AxisName = str | Sequence[str] | None
@@ -20,7 +21,7 @@ def project(
     rules: Rules,
     params: Any,
     *,
-    layout: Literal["keras", "native"] = "keras",
+    layout: Layout = "keras",
     axis_name: AxisName = None,
 ) -> Any:
     """Return a tree with the arrays that rules select projected.

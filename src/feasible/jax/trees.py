@@ -7,16 +7,16 @@ import sys
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from feasible.arguments import check_choice
-from feasible.binding import fitted
-from feasible.constraints import Constraint
+from feasible.binding import Layout, fitted
 from feasible.jax.layouts import ArrayLayout, as_stored, layouts_of
 from feasible.rules import Rule, Rules, Target, as_rules, describe, match, selects
+from feasible.unit_axes import all_but_last
 
 AnyConstraint = Any
 
@@ -200,9 +200,7 @@ def is_box(node: Any) -> bool:
     return isinstance(node, tuple(_boxes))
 
 
-def bound_leaves(
-    rules: Rules, flattened: Flat, layout: Literal["keras", "native"] = "keras"
-) -> list[BoundLeaf]:
+def bound_leaves(rules: Rules, flattened: Flat, layout: Layout = "keras") -> list[BoundLeaf]:
     """Return which leaves get which constraint.
 
     Args:
@@ -318,17 +316,5 @@ def _stacked(leaf: Leaf, layout: ArrayLayout | None) -> int:
 def _unit_axes_of_unknown(leaf: Leaf, rank: int) -> tuple[int, ...] | None:
     """Return the axes of a unit in an array of no module: all but the last."""
     if leaf.module is None or isinstance(leaf.module, _CONTAINERS):
-        return tuple(range(rank - 1))
+        return all_but_last(rank)
     return None
-
-
-def as_constraint(constraint: AnyConstraint) -> Constraint:
-    """Return a constraint; for another callable, one that takes the array as one vector.
-
-    Args:
-        constraint: A constraint, or any callable.
-
-    Returns:
-        What tells the axes of its vectors.
-    """
-    return constraint if isinstance(constraint, Constraint) else Constraint()

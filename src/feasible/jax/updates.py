@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import jax.numpy as jnp
 import optax
 
+from feasible.binding import Layout
 from feasible.jax.projecting import AxisName, projected
 from feasible.jax.trees import BoundLeaf, bound_leaves, flat
 from feasible.rules import Rules
-
-Layout = Literal["keras", "native"]
 
 
 def apply_updates(

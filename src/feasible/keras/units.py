@@ -11,6 +11,7 @@ from feasible.unit_axes import (
     last_axis,
     no_axes,
     spatial_axes,
+    summed_axes,
 )
 
 # By a weight's name: from the number of its axes to those of one unit.
@@ -68,5 +69,4 @@ def unit_axes_of(layer: Any, weight: str, rank: int) -> tuple[int, ...] | None:
 def _summed(equation: str) -> tuple[int, ...]:
     """Return the axes of an `EinsumDense` kernel that the output lacks, as they are summed over."""
     operands, _, output = equation.partition("->")
-    labels = operands.partition(",")[2].strip()
-    return tuple(axis for axis, label in enumerate(labels) if label not in output)
+    return summed_axes(operands.partition(",")[2].strip(), output)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from feasible.layers.cell_layer import CellLayer
 from feasible.layers.conv_lstm_cell import (
     ConvLSTM1DCell,
     ConvLSTM2DCell,
     ConvLSTM3DCell,
     ConvLSTMCell,
 )
-from feasible.layers.rnn import RNN
-from feasible.layers.roles import ConstraintOf, OfPart
+from feasible.layers.roles import OfPart
 
 
-class ConvLSTM(RNN):
+class ConvLSTM(CellLayer):
     """What `ConvLSTM1D`, `ConvLSTM2D` and `ConvLSTM3D`, which say what they take, share."""
 
     cell_type: ClassVar[type[ConvLSTMCell]]
@@ -26,19 +26,8 @@ class ConvLSTM(RNN):
     padding = OfPart("cell")
     data_format = OfPart("cell")
     dilation_rate = OfPart("cell")
-    activation = OfPart("cell")
     recurrent_activation = OfPart("cell")
-    use_bias = OfPart("cell")
-    kernel_initializer = OfPart("cell")
-    recurrent_initializer = OfPart("cell")
-    bias_initializer = OfPart("cell")
     unit_forget_bias = OfPart("cell")
-    kernel_constraint = ConstraintOf("kernel", "cell")
-    recurrent_constraint = ConstraintOf("recurrent_kernel", "cell")
-    bias_constraint = ConstraintOf("bias", "cell")
-    dropout = OfPart("cell")
-    recurrent_dropout = OfPart("cell")
-    seed = OfPart("cell")
 
     def __init__(
         self,

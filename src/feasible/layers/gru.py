@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from feasible.layers import activations
-from feasible.layers.recurrent_cell import States, UnitsCell
-from feasible.layers.rnn import RNN
-from feasible.layers.roles import ConstraintOf, OfPart
+from feasible.layers.cell_layer import CellLayer
+from feasible.layers.recurrent_cell import States
+from feasible.layers.roles import OfPart
+from feasible.layers.units_cell import UnitsCell
 
 
 class GRUCell(UnitsCell):
@@ -153,7 +154,7 @@ class GRUCell(UnitsCell):
         return [update * last + (1 - update) * self.activation(of_candidate + candidate)]
 
 
-class GRU(RNN):
+class GRU(CellLayer):
     """A gated recurrent layer.
 
     The weights are those of its `cell`, a `GRUCell`. With the usual activations and
@@ -198,19 +199,8 @@ class GRU(RNN):
     """
 
     units = OfPart("cell")
-    activation = OfPart("cell")
     recurrent_activation = OfPart("cell")
-    use_bias = OfPart("cell")
-    kernel_initializer = OfPart("cell")
-    recurrent_initializer = OfPart("cell")
-    bias_initializer = OfPart("cell")
-    kernel_constraint = ConstraintOf("kernel", "cell")
-    recurrent_constraint = ConstraintOf("recurrent_kernel", "cell")
-    bias_constraint = ConstraintOf("bias", "cell")
-    dropout = OfPart("cell")
-    recurrent_dropout = OfPart("cell")
     reset_after = OfPart("cell")
-    seed = OfPart("cell")
 
     def __init__(
         self,

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 import torch
 
+from feasible.layers.cell_layer import CellLayer
 from feasible.layers.long_short_term import LongShortTermCell
-from feasible.layers.recurrent_cell import UnitsCell
-from feasible.layers.rnn import RNN
-from feasible.layers.roles import ConstraintOf, OfPart
+from feasible.layers.roles import OfPart
+from feasible.layers.units_cell import UnitsCell
 
 
 class LSTMCell(LongShortTermCell, UnitsCell):
@@ -92,7 +92,7 @@ class LSTMCell(LongShortTermCell, UnitsCell):
         return torch.lstm if usual else None
 
 
-class LSTM(RNN):
+class LSTM(CellLayer):
     """A long short-term memory layer.
 
     The weights are those of its `cell`, an `LSTMCell`. With the usual activations, all steps are
@@ -134,19 +134,8 @@ class LSTM(RNN):
     """
 
     units = OfPart("cell")
-    activation = OfPart("cell")
     recurrent_activation = OfPart("cell")
-    use_bias = OfPart("cell")
-    kernel_initializer = OfPart("cell")
-    recurrent_initializer = OfPart("cell")
-    bias_initializer = OfPart("cell")
     unit_forget_bias = OfPart("cell")
-    kernel_constraint = ConstraintOf("kernel", "cell")
-    recurrent_constraint = ConstraintOf("recurrent_kernel", "cell")
-    bias_constraint = ConstraintOf("bias", "cell")
-    dropout = OfPart("cell")
-    recurrent_dropout = OfPart("cell")
-    seed = OfPart("cell")
 
     def __init__(
         self,

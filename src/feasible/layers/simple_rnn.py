@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from feasible.layers import activations
-from feasible.layers.recurrent_cell import States, UnitsCell
-from feasible.layers.rnn import RNN
-from feasible.layers.roles import ConstraintOf, OfPart
+from feasible.layers.cell_layer import CellLayer
+from feasible.layers.recurrent_cell import States
+from feasible.layers.roles import OfPart
+from feasible.layers.units_cell import UnitsCell
 
 _KERNELS = {torch.tanh: torch.rnn_tanh, activations.relu: torch.rnn_relu}
 
@@ -99,7 +100,7 @@ class SimpleRNNCell(UnitsCell):
         return [self.activation(projected + recurrent)]
 
 
-class SimpleRNN(RNN):
+class SimpleRNN(CellLayer):
     """A recurrent layer whose output is fed back to it.
 
     Each step computes ``activation(inputs @ kernel + bias + output @ recurrent_kernel)``. The
@@ -139,17 +140,6 @@ class SimpleRNN(RNN):
     """
 
     units = OfPart("cell")
-    activation = OfPart("cell")
-    use_bias = OfPart("cell")
-    kernel_initializer = OfPart("cell")
-    recurrent_initializer = OfPart("cell")
-    bias_initializer = OfPart("cell")
-    kernel_constraint = ConstraintOf("kernel", "cell")
-    recurrent_constraint = ConstraintOf("recurrent_kernel", "cell")
-    bias_constraint = ConstraintOf("bias", "cell")
-    dropout = OfPart("cell")
-    recurrent_dropout = OfPart("cell")
-    seed = OfPart("cell")
 
     def __init__(
         self,

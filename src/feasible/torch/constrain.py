@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, Self
+from typing import Self
 
 from torch import nn
 from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 
 from feasible.arguments import check_choice
+from feasible.binding import Layout
 from feasible.report import Report
 from feasible.rules import Rules, Selector, Target, as_rules, check_selector, match, select
 from feasible.torch.checking import report_of
@@ -41,7 +42,7 @@ def constrain(
     model: nn.Module,
     rules: Rules = (),
     *,
-    layout: Literal["keras", "native"] = "keras",
+    layout: Layout = "keras",
     project: bool = False,
     dry_run: bool = False,
     **roles: AnyConstraint,

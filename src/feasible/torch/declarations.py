@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 from torch import Tensor, nn
 
-from feasible.binding import fitted
+from feasible.binding import as_constraint, fitted
 from feasible.constraints import Constraint
 from feasible.torch.layouts import ParameterLayout
 from feasible.torch.plans import Plan, plan_of
@@ -134,7 +134,7 @@ class Bound(NamedTuple):
     @property
     def rule(self) -> Constraint:
         """The constraint; for another callable, one that takes the weight as one vector."""
-        return self.constraint if isinstance(self.constraint, Constraint) else Constraint()
+        return as_constraint(self.constraint)
 
     @property
     def view(self) -> Tensor:

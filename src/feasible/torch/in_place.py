@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import reduce
 from itertools import compress
 from typing import NamedTuple
@@ -15,8 +15,8 @@ from feasible.constraints import NormConstraint
 
 # Entries that a core's own cache holds from one pass over them to the next, beside as many others.
 _CACHED = 1 << 17
-# Entries of small weights whose norms are decided on at once.
-_TOGETHER = 1 << 20
+# Entries of small weights that are projected at once.
+TOGETHER = 1 << 20
 # Squares of so many entries are added up in float32 with an error that projecting twice does not
 # show, even if one of them hides what all others add up to: in a row of memory, which PyTorch adds
 # up in eight sums or more, and elsewhere.
@@ -41,6 +41,20 @@ def can_be_rescaled(shape: Sequence[int], dtype: torch.dtype) -> bool:
     """
     some = bool(shape) and math.prod(shape) > 0
     return some and dtype in (torch.float32, torch.bfloat16, torch.float16)
+
+
+def in_groups(weights: list[Tensor], entries: int) -> Iterator[list[Tensor]]:
+    """Return weights in groups of up to so many entries, larger ones alone.
+
+    Args:
+        weights: The weights, of one shape.
+        entries: How many entries a group has at most.
+
+    Returns:
+        The groups, in order.
+    """
+    together = max(entries // max(weights[0].numel(), 1), 1)
+    return (weights[start : start + together] for start in range(0, len(weights), together))
 
 
 class _Scratch(NamedTuple):
@@ -101,9 +115,12 @@ class Rescaling:
         self._first = min(along, default=0)
         self._piece = _piece(length) if are_rows else 0
         room = _CACHED * min(torch.get_num_threads(), 16)
-        # Vectors across rows are written after all blocks are read, which may be larger, then.
-        alone = math.prod(shape) <= 4 * room
-        self._room = 4 * room if alone and not self._piece else room * (2 if self._piece else 1)
+        if self._piece:
+            room *= 2
+        elif math.prod(shape) <= 4 * room:
+            # Vectors across rows are written after all is read, so that it need not stay cached.
+            room *= 4
+        self._room = room
         # PyTorch finds the norm of a long row in one pass, too, but with this error.
         error = length * 2.0**-24
         self._surely = low * (1 + error), high * (1 - error) - smallest
@@ -115,15 +132,13 @@ class Rescaling:
         Args:
             weights: The weights, of this shape and dtype, with their axes in the order of memory.
         """
-        together = _TOGETHER // weights[0].numel()
-        if together < 2 or len(weights) == 1:
-            is_large = weights[0].numel() > self._room and not self._piece
-            scratch = _Scratch.of(self._room) if is_large else None
-            for weight in weights:
-                self._rescale(weight, scratch)
-        else:
-            for start in range(0, len(weights), together):
-                self._rescale_together(weights[start : start + together])
+        is_large = weights[0].numel() > self._room and not self._piece
+        scratch = _Scratch.of(self._room) if is_large else None
+        for some in in_groups(weights, TOGETHER):
+            if len(some) == 1:
+                self._rescale(some[0], scratch)
+            else:
+                self._rescale_together(some)
 
     def _rescale_together(self, weights: list[Tensor]) -> None:
         """Rescale small weights, whose norms are decided on at once."""

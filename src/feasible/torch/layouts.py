@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from feasible.arguments import InvalidArgumentError
+from feasible.layout_table import LayoutTable
 from feasible.unit_axes import (
     all_but_last,
     all_but_second_to_last,
@@ -113,7 +113,7 @@ ALPHA = ParameterLayout("weight", "alpha", as_stored, no_axes)
 
 Rows = tuple[ParameterLayout, ...]
 
-_layouts: dict[type[nn.Module], Rows | Callable[[nn.Module], Rows]] = {}
+_table = LayoutTable(ParameterLayout)
 
 
 def register_layouts(
@@ -136,15 +136,7 @@ def register_layouts(
         >>> layouts_of(Rows())[0].role
         'embeddings'
     """
-    rows = tuple(row for row in layouts if isinstance(row, ParameterLayout))
-    if len(rows) == len(layouts):
-        _layouts[module_type] = rows
-    elif len(layouts) == 1 and callable(layouts[0]):
-        _layouts[module_type] = layouts[0]
-    else:
-        raise InvalidArgumentError(
-            "register_layouts", "layouts", layouts, "ParameterLayout rows, or one function"
-        )
+    _table.register(module_type, layouts)
 
 
 def layouts_of(module: nn.Module) -> Rows:
@@ -161,8 +153,4 @@ def layouts_of(module: nn.Module) -> Rows:
         >>> [layout.role for layout in layouts_of(nn.Linear(2, 3))]
         ['kernel', 'bias']
     """
-    for module_type in type(module).__mro__:
-        if module_type in _layouts:
-            rows = _layouts[module_type]
-            return rows(module) if callable(rows) else rows
-    return ()
+    return _table.rows_of(module)

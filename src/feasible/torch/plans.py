@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Protocol
 
@@ -10,10 +10,7 @@ import torch
 from torch import Tensor
 
 from feasible.constraints import NonNeg, NormConstraint
-from feasible.torch.in_place import Rescaling, can_be_rescaled
-
-# Up to how many entries small weights are copied to be projected at once.
-_TOGETHER = 1 << 20
+from feasible.torch.in_place import TOGETHER, Rescaling, can_be_rescaled, in_groups
 
 
 class Plan(Protocol):
@@ -37,7 +34,7 @@ class Clipping:
         Args:
             weights: The weights, of one shape, dtype and device.
         """
-        for some in _groups(weights, 1 if weights[0].device.type == "cpu" else _TOGETHER):
+        for some in in_groups(weights, 1 if weights[0].device.type == "cpu" else TOGETHER):
             if len(some) == 1:
                 _clip(some[0])
             else:
@@ -63,7 +60,7 @@ class Calling:
             weights: The weights, of one shape, dtype and device, with their axes in the order of
                 memory.
         """
-        for some in _groups(weights, _TOGETHER):
+        for some in in_groups(weights, TOGETHER):
             if len(some) == 1:
                 some[0].copy_(self._constraint(some[0]))
             else:
@@ -123,12 +120,6 @@ def _norm_plan(
     if device.type == "cpu" and can_be_rescaled(shape, dtype):
         return Rescaling(constraint, shape, dtype)
     return Calling(constraint, axes)
-
-
-def _groups(weights: list[Tensor], entries: int) -> Iterator[list[Tensor]]:
-    """Return weights in groups of so many entries, larger ones alone."""
-    together = max(entries // max(weights[0].numel(), 1), 1)
-    return (weights[start : start + together] for start in range(0, len(weights), together))
 
 
 def _clip(weight: Tensor) -> Tensor:
