@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from feasible import MaxNorm, MinMaxNorm, NonNeg, RadialConstraint, UnitNorm
-from feasible.torch import constrain
-from feasible.torch.in_place import Rescaling
-from feasible.torch.plans import Calling, Clipping, plan_of
+from feasible.torch import constrain, plans
+from feasible.torch.compiled import Compiled
+from feasible.torch.plans import Calling, plan_of
 
 CONSTRAINTS = [MaxNorm(1, axis=(1, 2)), UnitNorm(axis=0), MinMaxNorm(0.5, 1, 0.5, axis=None)]
 
@@ -29,21 +29,40 @@ def test_what_is_called_for_several_weights(constraint: Any, shape: tuple[int, .
     torch.testing.assert_close(weights, expected, rtol=1e-14, atol=0)
 
 
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
-def test_clipping_equals_a_call(dtype: torch.dtype) -> None:
+def test_clipping_equals_a_call(
+    dtype: torch.dtype, count: int, compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not compiled:
+        monkeypatch.setattr(plans, "can_be_compiled", lambda weight: False)
     tiny = torch.finfo(dtype).smallest_normal * torch.finfo(dtype).eps
     entries = [-0.0, 0.0, math.nan, -math.inf, math.inf, -1.0, 1.0, -tiny, tiny, -3 * tiny]
     weight = torch.tensor(entries * 7, dtype=dtype)
     weight[2] = -weight[2]  # a NaN with a sign
     expected = torch.where(weight < 0, 0.0, weight)
-    plan, stored = plan_of(NonNeg(), weight)
-    assert isinstance(plan, Clipping)
-    plan.project([stored])
-    assert torch.equal(weight.isnan(), expected.isnan())
-    if dtype == torch.bfloat16:  # PyTorch has but one NaN there
-        weight, expected = weight.nan_to_num(), expected.nan_to_num()
-    integers = {2: torch.int16, 4: torch.int32, 8: torch.int64}[weight.element_size()]
-    assert torch.equal(weight.view(integers), expected.view(integers))
+    weights = [weight.clone() for _ in range(count)]
+    (plan,) = {plan_of(NonNeg(), weight)[0] for weight in weights}
+    plan.project(weights)
+    for weight in weights:
+        assert torch.equal(weight.isnan(), expected.isnan())
+        integers = {2: torch.int16, 4: torch.int32, 8: torch.int64}[weight.element_size()]
+        numbers = ~expected.isnan()  # PyTorch has but one NaN in bfloat16
+        assert torch.equal(weight.view(integers)[numbers], expected.view(integers)[numbers])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_clipping_a_large_weight(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    weight = torch.randn(777, 1001).to(dtype)
+    expected = weight.clamp(min=0)
+    plan, stored = plan_of(NonNeg(), weight.t())
+    for written in (1, 0):
+        version = weight._version
+        plan.project([stored])
+        assert torch.equal(weight, expected)
+        assert weight._version == version + written
 
 
 def test_what_there_is_no_plan_for() -> None:
@@ -85,9 +104,9 @@ def test_one_step_of_many_weights_equals_a_call_for_each(monkeypatch: pytest.Mon
     model = nn.ModuleList(nn.Linear(*shape) for shape in shapes)
     constrain(model, kernel=MaxNorm(0.5, axis="unit"), bias=NonNeg())
     sizes: list[int] = []
-    project = Rescaling.project
+    project = Compiled.project
     monkeypatch.setattr(
-        Rescaling, "project", lambda self, some: sizes.append(len(some)) or project(self, some)
+        Compiled, "project", lambda self, some: sizes.append(len(some)) or project(self, some)
     )
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
@@ -96,7 +115,7 @@ def test_one_step_of_many_weights_equals_a_call_for_each(monkeypatch: pytest.Mon
         for linear in model:
             linear.weight.mul_(3)
     torch.optim.SGD(model.parameters(), lr=0.1).step()
-    assert sizes == [5, 3, 1]
+    assert sizes == [5, 5, 3, 3, 1, 1]  # kernels and biases
     for linear, weight in zip(model, before, strict=True):
         expected = MaxNorm(0.5, axis=1)(weight)
         torch.testing.assert_close(linear.weight.detach(), expected, rtol=7e-7, atol=0)

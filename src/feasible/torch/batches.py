@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 
 from feasible.torch.applying import apply, observed, observers
 from feasible.torch.declarations import AnyConstraint, Bound, Declaration
 from feasible.torch.plans import Plan
 from feasible.torch.weights import is_sharded
+
+# What is declared for a weight, and what to call it: by its own name, or its module's and its own.
+_Found = tuple[AnyConstraint, nn.Module | None, str]
 
 
 class Batch:
@@ -20,8 +25,8 @@ class Batch:
     """
 
     def __init__(self) -> None:
-        self._seen: dict[tuple[int, str | None], tuple[AnyConstraint, nn.Module | None, str]] = {}
-        self._alike: dict[Plan, list[Tensor]] = {}
+        self._seen: dict[tuple[int, str | None], _Found] = {}
+        self._alike: dict[Plan, list[Tensor]] = defaultdict(list)
         self._alone: list[Bound] = []
         self._sharded: list[Bound] = []
         self._shown: list[partial[None]] = []
@@ -40,9 +45,9 @@ class Batch:
         Raises:
             ValueError: If it was added before, with another constraint.
         """
-        name = declaration.layout.parameter
-        if self._is_new(parameter, None, declaration.constraint, module, name):
-            self._alike.setdefault(plan, []).append(parameter)
+        found = (declaration.constraint, module, declaration.layout.parameter)
+        if self._is_new(parameter, None, found):
+            self._alike[plan].append(parameter)
 
     def add(self, bound: Bound) -> None:
         """Add a weight.
@@ -55,14 +60,14 @@ class Batch:
         """
         weight = bound.weight
         part = bound.layout.part
-        if not self._is_new(weight.trained[0], part, bound.declared, None, bound.name):
+        if not self._is_new(weight.trained[0], part, (bound.declared, None, bound.name)):
             return
         if is_sharded(weight.tensor):
             self._sharded.append(bound)
         elif bound.plan is None:
             self._alone.append(bound)
         else:
-            self._alike.setdefault(bound.plan, []).append(weight.tensor)
+            self._alike[bound.plan].append(weight.tensor)
             if observers:
                 view = bound.view
                 self._shown += [partial(see, view) for see in observed(bound, view)]
@@ -78,6 +83,11 @@ class Batch:
             plan.project(weights)
         for see in self._shown:
             see()
+        if self._alone or self._sharded:
+            self._project_others()
+
+    @torch.no_grad()
+    def _project_others(self) -> None:
         for bound in self._alone:
             apply(bound, bound.view)
             bound.weight.write_back()
@@ -86,27 +96,20 @@ class Batch:
 
             project_sharded(self._sharded)
 
-    def _is_new(
-        self,
-        parameter: Tensor,
-        part: str | None,
-        declared: AnyConstraint,
-        module: nn.Module | None,
-        name: str,
-    ) -> bool:
-        """Note a weight, and say whether it was not there; its name begins with its module's."""
-        entry = (declared, module, name)
-        first = self._seen.setdefault((id(parameter), part), entry)
-        if first is entry:
+    def _is_new(self, parameter: Tensor, part: str | None, found: _Found) -> bool:
+        """Note a weight, and say whether it was not there."""
+        first = self._seen.setdefault((id(parameter), part), found)
+        if first is found:
             return True
-        if first[0] != declared:
+        if first[0] != found[0]:
+            # A weight's own name begins with its module's.
             names = (
                 name if module is None else f"{called(module)}.{name}"
-                for _, module, name in (first, entry)
+                for _, module, name in (first, found)
             )
             raise ValueError(
                 f"{' and '.join(names)} are one parameter, and must have one constraint. "
-                f"Received: {first[0]!r} and {declared!r}."
+                f"Received: {first[0]!r} and {found[0]!r}."
             )
         return False
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
+import torch
 from torch import Tensor, nn
 
 from feasible.binding import as_constraint, fitted
@@ -21,6 +22,28 @@ AnyConstraint = Callable[[Any], Any]
 _ATTRIBUTE = "_feasible_constraints"
 
 
+class Planned(NamedTuple):
+    """How a parameter is projected as it is stored, and all that this depends on.
+
+    Attributes:
+        shape: The parameter's shape.
+        stride: Its strides.
+        dtype: Its dtype.
+        device: Its device.
+        marks: How many marks those who take parameters over have left on it.
+        numbers: The constraint's numbers.
+        plan: How it is projected.
+    """
+
+    shape: torch.Size
+    stride: tuple[int, ...]
+    dtype: torch.dtype
+    device: torch.device
+    marks: int
+    numbers: dict[str, Any]
+    plan: Plan
+
+
 @dataclass
 class Declaration:
     """A constraint declared for one parameter of a module.
@@ -30,13 +53,13 @@ class Declaration:
         constraint: The constraint as declared.
         resolved: The constraint as it acts on that layout, ``"unit"`` replaced; None until the
             parameter exists.
-        planned: How the parameter is projected as it is stored, if that is known, and for what.
+        planned: How the parameter is projected as it is stored, if that is known.
     """
 
     layout: ParameterLayout
     constraint: AnyConstraint
     resolved: AnyConstraint | None = None
-    planned: tuple[Any, Plan] | None = field(default=None, repr=False, compare=False)
+    planned: Planned | None = field(default=None, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "planned": None}  # which is found out again
@@ -52,8 +75,17 @@ class Declaration:
         """
         if self.planned is None or type(parameter) is not nn.Parameter:
             return None
-        traits, plan = self.planned
-        return plan if traits == self._traits(parameter) else None
+        shape, stride, dtype, device, marks, numbers, plan = self.planned
+        # Asked of each weight after each step, so one by one, without making anything.
+        is_as_it_was = (
+            parameter.shape == shape
+            and parameter.stride() == stride
+            and parameter.dtype is dtype
+            and parameter.device == device
+            and len(parameter.__dict__) == marks
+            and vars(self.resolved) == numbers
+        )
+        return plan if is_as_it_was else None
 
     def make_plan(self, module: nn.Module, tensor: Tensor) -> Plan | None:
         """Find out how the parameter is projected as it is stored.
@@ -72,19 +104,16 @@ class Declaration:
             if found is not None:
                 plan, stored = found
                 if stored.shape == tensor.shape and stored.stride() == tensor.stride():
-                    self.planned = self._traits(tensor), plan
-        return self.planned[1] if self.planned else None
-
-    def _traits(self, parameter: Tensor) -> tuple[Any, ...]:
-        """Return what a plan depends on."""
-        return (
-            parameter.shape,
-            parameter.stride(),
-            parameter.dtype,
-            parameter.device,
-            len(vars(parameter)),  # the marks of those who take a parameter over
-            tuple(vars(self.resolved).values()),
-        )
+                    self.planned = Planned(
+                        tensor.shape,
+                        tensor.stride(),
+                        tensor.dtype,
+                        tensor.device,
+                        len(vars(tensor)),
+                        dict(vars(self.resolved)),
+                        plan,
+                    )
+        return self.planned.plan if self.planned else None
 
 
 class ModuleConstraints:

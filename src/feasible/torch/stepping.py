@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 
 from feasible.torch.applying import observers
 from feasible.torch.batches import Batch, called
-from feasible.torch.declarations import Bound, bind, constraints_of, watched
+from feasible.torch.declarations import Bound, Declaration, bind, constraints_of, watched
 
 
 @torch.no_grad()
@@ -62,39 +62,51 @@ def _after_step(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
     """Project the weights that an optimizer's step has changed."""
     del args, kwargs
     if watched and not _skipped(optimizer):
-        _project_stepped(set(_stepped(optimizer)))
+        _project_stepped(_stepped(optimizer))
 
 
-@torch.no_grad()
 def _project_stepped(stepped: set[int]) -> None:
     """Project what is constrained of some parameters, or of the modules they are made of."""
     batch = Batch()
-    for constraints in watched.values():
+    others: list[tuple[nn.Module, Declaration]] = []
+    for reference in watched.valuerefs():
+        constraints = reference()
+        if constraints is None:
+            continue
         module = constraints.module
         for declaration in constraints.declared.values():
-            name = declaration.layout.parameter
-            parameter = module._parameters.get(name)
+            parameter = module._parameters.get(declaration.layout.parameter)
             plan = None if observers else declaration.known_plan(parameter)
             if plan is None or parameter is None:
-                bound = bind(f"{called(module)}.{name}", module, declaration, stepped)
-                if bound is not None:
-                    batch.add(bound)
+                others.append((module, declaration))
             elif id(parameter) in stepped:
                 batch.add_planned(plan, parameter, module, declaration)
+    if others:
+        _add_others(batch, others, stepped)
     batch.project()
 
 
-def _stepped(optimizer: Optimizer) -> Iterator[int]:
+@torch.no_grad()
+def _add_others(
+    batch: Batch, others: Iterable[tuple[nn.Module, Declaration]], stepped: set[int]
+) -> None:
+    """Add what is found out about once more, if it was stepped."""
+    for module, declaration in others:
+        name = f"{called(module)}.{declaration.layout.parameter}"
+        if (bound := bind(name, module, declaration, stepped)) is not None:
+            batch.add(bound)
+
+
+def _stepped(optimizer: Optimizer) -> set[int]:
     """Return the identities of the parameters that were stepped.
 
     Of a flat parameter, also those of the modules whose parameters it is made of.
     """
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            if parameter.grad is not None:
-                yield id(parameter)
-                for piece in vars(parameter).get("_param_infos", ()):
-                    yield id(piece.module)
+    groups = optimizer.param_groups
+    stepped = [one for group in groups for one in group["params"] if one.grad is not None]
+    flat = [one for one in stepped if "_param_infos" in one.__dict__]
+    pieces = [id(piece.module) for one in flat for piece in one._param_infos]
+    return {id(one) for one in stepped}.union(pieces)
 
 
 def _skipped(optimizer: Optimizer) -> bool:

@@ -1,9 +1,14 @@
-"""Rescaling in place gives what a call of the constraint gives."""
+"""Weights that are projected in place, in compiled loops or by calls, get what a call gives."""
 
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import hypothesis.strategies as st
 import numpy as np
@@ -12,17 +17,25 @@ import torch
 from hypothesis import given, settings
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from feasible import MaxNorm, MinMaxNorm, UnitNorm
-from feasible.torch.in_place import Rescaling
-from feasible.torch.plans import plan_of
+from feasible import MaxNorm, MinMaxNorm, NonNeg, UnitNorm
+from feasible.torch import openmp, plans
+from feasible.torch.compiled import Sizes, can_be_compiled, loops_for, sizes_of
+from feasible.torch.plans import Calling, plan_of
+
+# In compiled loops where there are some, as usual; or as where Numba is not installed.
+WAYS = ["compiled", "called"]
+every_way = pytest.mark.parametrize("way", WAYS)
 
 
-def rescale(constraint: Any, *views: torch.Tensor) -> None:
+def rescale(constraint: Any, *views: torch.Tensor, way: str = "compiled") -> None:
     """Project weights that are alike in their own storage."""
-    planned = [plan_of(constraint, view) for view in views]
-    assert len({plan for plan, _ in planned}) == 1
-    assert isinstance(planned[0][0], Rescaling)
-    planned[0][0].project([stored for _, stored in planned])
+    only = can_be_compiled if way == "compiled" else lambda weight: False
+    with mock.patch.object(plans, "can_be_compiled", only):
+        planned = [plan_of(constraint, view) for view in views]
+    (plan,) = {plan for plan, _ in planned}
+    if way == "called":
+        assert isinstance(plan, Calling)
+    plan.project([stored for _, stored in planned])
 
 
 def bits(tensor: torch.Tensor) -> torch.Tensor:
@@ -50,21 +63,22 @@ CONSTRAINTS = [
 TOLERANCES = {torch.float16: 2e-3, torch.bfloat16: 1.6e-2, torch.float32: 7e-7}
 
 
+@every_way
 @pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
 @pytest.mark.parametrize("constraint", CONSTRAINTS, ids=repr)
-def test_it_equals_a_call(view: Any, constraint: Any) -> None:
+def test_it_equals_a_call(way: str, view: Any, constraint: Any) -> None:
     torch.manual_seed(0)
     for shape in SHAPES:
         for dtype, tolerance in TOLERANCES.items():
             weight = view((torch.randn(shape) / 10).to(dtype))
             expected = constraint(weight)
             feasible = (expected == weight).all()
-            rescale(constraint, weight)
+            rescale(constraint, weight, way=way)
             torch.testing.assert_close(weight, expected, rtol=tolerance, atol=1e-6)
             assert not feasible or torch.equal(weight, expected)
             if getattr(constraint, "rate", 1) == 1:
                 again = weight.clone()
-                rescale(constraint, again)
+                rescale(constraint, again, way=way)
                 assert torch.equal(again, weight)
                 assert torch.equal(constraint(weight), weight)
 
@@ -81,6 +95,7 @@ ENTRIES = st.sampled_from([0.0, -0.0, 1e-45, 1e-30, 1e-3, 1.0, 3.0, 1e30, math.i
 
 @settings(max_examples=400)
 @given(
+    way=st.sampled_from(WAYS),
     constraint=NORM_CONSTRAINTS,
     shape=st.tuples(*[st.sampled_from([1, 2, 3, 8, 40])] * 3),
     order=st.permutations(range(3)),
@@ -91,6 +106,7 @@ ENTRIES = st.sampled_from([0.0, -0.0, 1e-45, 1e-30, 1e-3, 1.0, 3.0, 1e30, math.i
     special=st.lists(st.tuples(ENTRIES, st.integers(0, 10**6)), max_size=3),
 )
 def test_it_equals_a_call_on_anything(
+    way: str,
     constraint: Any,
     shape: tuple[int, ...],
     order: list[int],
@@ -108,7 +124,7 @@ def test_it_equals_a_call_on_anything(
             values.flat[place % values.size] = value
         weights.append(torch.tensor(values).to(dtype).permute(order))
     before = [weight.clone() for weight in weights]
-    rescale(constraint, *weights)
+    rescale(constraint, *weights, way=way)
     axes = constraint.vector_axes(weights[0].shape)
     for old, new in zip(before, weights, strict=True):
         expected = constraint(old)
@@ -120,13 +136,14 @@ def test_it_equals_a_call_on_anything(
         )
     if constraint.rate == 1:
         again = [weight.clone() for weight in weights]
-        rescale(constraint, *again)
+        rescale(constraint, *again, way=way)
         assert all(torch.equal(bits(a), bits(b)) for a, b in zip(again, weights, strict=True))
 
 
+@every_way
 @pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize("length", [3, 100, 128, 784, 1023, 4608, 70_001])
-def test_errors_do_not_add_up(length: int, axis: int) -> None:
+def test_errors_do_not_add_up(way: str, length: int, axis: int) -> None:
     torch.manual_seed(0)
     # Equal entries, whose roundings all go the same way; and what is next to nothing beside one.
     equal = torch.rand(30, 1).expand(-1, length).clone()
@@ -134,52 +151,57 @@ def test_errors_do_not_add_up(length: int, axis: int) -> None:
     single[:, 0] = 1
     for weight in (equal, single):
         weight = weight.t().contiguous() if axis == 0 else weight
-        rescale(UnitNorm(axis), weight)
+        rescale(UnitNorm(axis), weight, way=way)
         norms = torch.linalg.vector_norm(weight.double(), dim=axis)
         torch.testing.assert_close(norms, torch.ones_like(norms), rtol=0, atol=5e-7)
         again = weight.clone()
-        rescale(UnitNorm(axis), again)
+        rescale(UnitNorm(axis), again, way=way)
         assert torch.equal(again, weight)
-        rescale(MaxNorm(0.7, axis), weight)
+        rescale(MaxNorm(0.7, axis), weight, way=way)
         assert torch.linalg.vector_norm(weight.double(), dim=axis).max() <= 0.7
 
 
+@every_way
 @pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize("length", [32, 33, 64, 100, 128, 256, 784, 1024, 4096, 70_000])
-def test_one_entry_does_not_hide_what_all_others_add_up_to(length: int, axis: int) -> None:
+def test_one_entry_does_not_hide_what_all_others_add_up_to(
+    way: str, length: int, axis: int
+) -> None:
     torch.manual_seed(0)
     # Each square is next to half a unit in the last place of the large entry's.
     others = 2.0 ** -torch.linspace(11.4, 12.6, 49)[:, None]
     weight = others.repeat(1, length)
     weight[torch.arange(49), torch.randint(length, (49,))] = 1.0
     weight = weight if axis == 1 else weight.t().contiguous()
-    rescale(UnitNorm(axis), weight)
+    rescale(UnitNorm(axis), weight, way=way)
     once = weight.clone()
-    rescale(UnitNorm(axis), weight)
+    rescale(UnitNorm(axis), weight, way=way)
     torch.testing.assert_close(weight, once, rtol=0, atol=0)
     norms = once.double().norm(dim=axis)
     torch.testing.assert_close(norms, torch.ones_like(norms), rtol=0, atol=1e-6)
 
 
-def test_it_never_ends_above_the_bound() -> None:
+@every_way
+def test_it_never_ends_above_the_bound(way: str) -> None:
     torch.manual_seed(0)
     for _ in range(20):
         weight = torch.randn(50, 401).t()
-        rescale(MaxNorm(1), weight)
+        rescale(MaxNorm(1), weight, way=way)
         assert torch.linalg.vector_norm(weight.double(), dim=0).max() <= 1
 
 
+@every_way
 @pytest.mark.parametrize("shape", [(64, 100), (64, 700), (3000, 200)])
 @pytest.mark.parametrize("constraint", [MaxNorm(1, 1), UnitNorm(1), MinMaxNorm(1, 2, 1, 1)])
 def test_what_was_brought_to_a_bound_stays_beside_what_was_not(
-    constraint: Any, shape: tuple[int, int]
+    way: str, constraint: Any, shape: tuple[int, int]
 ) -> None:
     torch.manual_seed(0)
     weight = torch.randn(shape)
-    rescale(constraint, weight)
+    rescale(constraint, weight, way=way)
     weight[::7] *= 3
     before = weight.clone()
-    rescale(constraint, weight)
+    rescale(constraint, weight, way=way)
     moved = (weight != before).any(dim=1)
     assert torch.equal(moved, torch.arange(len(weight)) % 7 == 0)
 
@@ -194,17 +216,6 @@ def test_nothing_is_written_where_all_is_feasible(shape: tuple[int, int]) -> Non
         assert weight._version > version
 
 
-@pytest.mark.parametrize("norm", [0.9999, 1.01, 2.0])
-@pytest.mark.parametrize("rows", [[0], [4999], [700, 701, 3000], []])
-def test_blocks_that_are_skimmed_hide_nothing(rows: list[int], norm: float) -> None:
-    weight = torch.full((5000, 512), 1e-3)
-    weight[rows] = norm / math.sqrt(512)
-    expected = MaxNorm(1, axis=1)(weight)
-    rescale(MaxNorm(1, axis=1), weight)
-    torch.testing.assert_close(weight, expected, rtol=3e-7, atol=0)
-    assert torch.equal(weight == 1e-3, expected == 1e-3)
-
-
 def test_of_several_weights_only_those_that_violate_are_written() -> None:
     weights = [torch.full((4, 6), size) for size in (0.1, 5.0, 0.2, 7.0)]
     versions = [weight._version for weight in weights]
@@ -214,26 +225,29 @@ def test_of_several_weights_only_those_that_violate_are_written() -> None:
     assert all(weight.norm(dim=0).max() <= 1 for weight in weights)
 
 
+@every_way
 @pytest.mark.parametrize("dtype", TOLERANCES)
-def test_a_bound_of_zero_leaves_zeros(dtype: torch.dtype) -> None:
+def test_a_bound_of_zero_leaves_zeros(way: str, dtype: torch.dtype) -> None:
     weight = torch.tensor([[0.0, 0.0], [1.0, 2.0]], dtype=dtype)
-    rescale(MaxNorm(0, 1), weight)
+    rescale(MaxNorm(0, 1), weight, way=way)
     assert weight.tolist() == [[0.0, 0.0], [0.0, 0.0]]
 
 
-def test_what_has_no_norm_stays_as_it_is() -> None:
+@every_way
+def test_what_has_no_norm_stays_as_it_is(way: str) -> None:
     weight = torch.tensor([[0.0, torch.nan, torch.inf, 3.0], [0.0, 1.0, 1.0, 4.0]])
     before = weight.clone()
-    rescale(UnitNorm(), weight)
+    rescale(UnitNorm(), weight, way=way)
     assert torch.equal(bits(weight[:, :3]), bits(before[:, :3]))
     torch.testing.assert_close(weight[:, 3], torch.tensor([0.6, 0.8]))
 
 
+@every_way
 @pytest.mark.parametrize("scale", [1e30, 1e-25, 1e-40])
 @pytest.mark.parametrize("shape", [(30, 8), (8, 90_000), (90_000, 8)])
-def test_large_and_small_values(shape: tuple[int, int], scale: float) -> None:
+def test_large_and_small_values(way: str, shape: tuple[int, int], scale: float) -> None:
     weight = torch.full(shape, scale) * (torch.arange(shape[1]) % 2 + 1)
-    rescale(UnitNorm(), weight)
+    rescale(UnitNorm(), weight, way=way)
     norms = torch.linalg.vector_norm(weight.double(), dim=0)
     torch.testing.assert_close(norms, torch.ones_like(norms), rtol=0, atol=1e-6)
 
@@ -258,10 +272,154 @@ class Largest(TorchDispatchMode):
         return result
 
 
+@every_way
 @pytest.mark.parametrize("axis", [0, 1, None])
 @pytest.mark.parametrize("constraint", [UnitNorm, lambda axis: MaxNorm(1e3, axis)])
-def test_it_takes_no_memory_of_the_weights_size(constraint: Any, axis: int | None) -> None:
+def test_it_takes_no_memory_of_the_weights_size(
+    way: str, constraint: Any, axis: int | None
+) -> None:
     weight = torch.randn(4096, 4096)
     with Largest(weight) as largest:
-        rescale(constraint(axis), weight)
-    assert 0 < largest.bytes <= 2**19
+        rescale(constraint(axis), weight, way=way)
+    assert largest.bytes <= 2**19
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "sizes"),
+    [
+        ((6, 5), (1,), (6, 5, 1, 1)),
+        ((6, 5), (0,), (1, 6, 5, 1)),
+        ((6, 1, 5), (1,), (1, 1, 30, 1)),
+        ((6, 5), (), (1, 1, 30, 1)),
+        ((1,), (0,), (1, 1, 1, 1)),
+        ((6, 4, 3, 3), (2,), (24, 3, 3, 1)),
+        ((6, 4, 3, 3), (0, 2, 3), (1, 6, 4, 9)),
+        ((6, 4, 3, 2), (1, 3), (6, 4, 3, 2)),
+        ((6, 4, 3, 2), (0, 2), None),
+        ((6, 4, 5000), (0, 2), None),
+        ((4096, 4096), (0, 1), (1, 4096, 1, 4096)),
+        ((6, 5), (0, 1), (1, 30, 1, 1)),
+        ((100_003,), (0,), (1, 100_003, 1, 1)),
+        ((8, 64), (0, 1), (1, 1, 1, 512)),
+    ],
+)
+def test_how_vectors_lie_in_memory(shape: Any, axes: Any, sizes: Any) -> None:
+    assert sizes_of(shape, axes) == (None if sizes is None else Sizes(*sizes))
+
+
+# Few vectors, which threads share, and many, which they share out; columns beyond what is kept.
+LARGE = [(700, 300), (3, 40_000), (40_000, 3), (1, 200_000), (20, 9001), (5, 300, 70), (9, 80, 301)]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("shape", LARGE)
+def test_any_number_of_threads(shape: Any, dtype: torch.dtype, threads: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        axes: list[Any] = [*range(len(shape)), None, (), (0, -1)]
+        for axis in axes:
+            torch.manual_seed(0)
+            weights = [torch.randn(shape).to(dtype) for _ in range(2)]
+            constraint = MaxNorm(3.0, axis=axis)
+            expected = [constraint(weight) for weight in weights]
+            rescale(constraint, *weights)
+            torch.testing.assert_close(weights, expected, rtol=TOLERANCES[dtype], atol=0)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_many_weights_are_shared_out() -> None:
+    torch.manual_seed(0)
+    weights = [torch.randn(60, 70) * scale for scale in torch.rand(50)]
+    for axis in (0, 1):
+        expected = [UnitNorm(axis)(weight) for weight in weights]
+        rescale(UnitNorm(axis), *weights)
+        torch.testing.assert_close(weights, expected, rtol=7e-7, atol=0)
+
+
+def test_autograd_sees_what_was_written() -> None:
+    weight = torch.ones(3, 2, requires_grad=True)
+    for bound, written in ((9, False), (1, True)):
+        loss = (weight * weight).sum()
+        with torch.no_grad():
+            rescale(MaxNorm(bound), weight.detach())
+        if written:
+            with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+                loss.backward()
+        else:
+            loss.backward()
+    with torch.inference_mode():
+        weight = torch.full((3, 2), -1.0)
+        rescale(NonNeg(), weight)
+        assert weight.tolist() == [[0.0, 0.0]] * 3
+
+
+def test_what_there_is_no_loop_for() -> None:
+    weight = torch.ones(4, 6)
+    assert can_be_compiled(weight)
+    assert not can_be_compiled(weight[:, ::2])
+    assert not can_be_compiled(weight[:0])
+    assert not can_be_compiled(weight.to_sparse())
+    assert not can_be_compiled(weight.double())
+    assert not can_be_compiled(weight.half())
+    assert not can_be_compiled(weight.to("meta"))
+
+
+@pytest.fixture
+def unknown_loops(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """As if the loops had not been looked for yet, and are not there."""
+    monkeypatch.delattr("feasible.torch.loops")
+    monkeypatch.delitem(sys.modules, "feasible.torch.loops")
+    loops_for.cache_clear()
+    yield monkeypatch
+    loops_for.cache_clear()
+
+
+def test_without_numba_constraints_are_called(unknown_loops: Any) -> None:
+    unknown_loops.setitem(sys.modules, "numba", None)
+    assert loops_for(torch.float32) is None
+    assert not can_be_compiled(torch.ones(2))
+
+
+def test_versions_that_do_not_go_together_are_named(unknown_loops: Any) -> None:
+    class Refusing:
+        def find_spec(self, name: str, *_: Any) -> None:
+            if name == "feasible.torch.loops":
+                raise ImportError("Numba needs NumPy 2.3 or less")
+
+    unknown_loops.setattr(sys, "meta_path", [Refusing(), *sys.meta_path])
+    with pytest.warns(UserWarning, match=r"NumPy 2.3 or less.*feasible\[cpu\]"):
+        assert loops_for(torch.bfloat16) is None
+
+
+ALONE = """
+import torch
+from pathlib import Path
+from feasible import UnitNorm
+from feasible.torch import openmp
+from feasible.torch.plans import plan_of
+assert (openmp._library is None) == {missing}
+weight = torch.randn(512, 512)
+expected = UnitNorm()(weight)
+plan, stored = plan_of(UnitNorm(), weight)
+plan.project([stored])
+torch.testing.assert_close(weight, expected)
+assert type(plan).__name__ == "Compiled"
+"""
+
+
+@pytest.mark.parametrize("missing", [True, False])
+def test_a_process_of_its_own(missing: bool, tmp_path: Path) -> None:
+    # Where PyTorch's library has no such functions, and where nothing that is compiled can be kept.
+    hidden = "import pathlib; pathlib.Path.exists = lambda self: False\n" if missing else ""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": "/dev/null/nowhere"}
+    script = hidden + ALONE.format(missing=missing)
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True, cwd=tmp_path)
+
+
+def test_a_task_without_other_threads_runs_once() -> None:
+    seen: list[int] = []
+    openmp.run(seen.append, 7, 1)
+    assert seen == [7]
