@@ -19,7 +19,7 @@ from torch.optim import optimizer
 import feasible
 from benchmarks.device import DEVICE, wait
 from benchmarks.measuring import BRIEF, Figure, Subject, compared, figure, written
-from feasible.torch import constrain, project
+from feasible.torch import constrain, constraints_of, project
 
 BOUND = 2.0
 FLOOR = "w.mul_(1)"
@@ -146,9 +146,14 @@ def _one_weight(
     dims = (0,) if strided else tuple(range(1, weight.ndim))
     floor = weight.clone()
     restored = lambda: weight.copy_(values)  # noqa: E731
+    (bound,) = constraints_of(module).values()
+    plan = bound.plan
+    assert plan is not None
+    # What Keras does around its constraints is not in its figure either.
     subjects = {
         FLOOR: Subject(lambda: floor.mul_(1)),
-        "feasible": Subject(after_a_step(module), restored),
+        "feasible": Subject(lambda: plan.project([weight]), restored),
+        "feasible, with its hook": Subject(after_a_step(module), restored),
     }
     # Peers work no less on what is feasible already.
     if dtype == torch.float32 and state == "infeasible":

@@ -96,12 +96,14 @@ class Compiled:
         loops = loops_for(dtype)
         assert loops is not None
         self._run, self._loop = loops.openmp.run, loops.compiled(name, dtype)
-        self._sizes = sizes
         self._entries = math.prod(sizes)
         self._numbers = array("d", numbers)
-        width = sizes.across * sizes.within
+        address, _ = self._numbers.buffer_info()
+        self._task = (*sizes, address)
         # The sums of a row's columns, and what they are multiplied by, for each thread.
-        self._scratch = 2 * min(width, _COLUMNS) if numbers and width > 1 else 0
+        width = sizes.across * sizes.within
+        columns = min(width, _COLUMNS) if numbers and width > 1 else 0
+        self._scratch = bytes(16 * columns)
 
     def project(self, weights: list[Tensor]) -> None:
         """Project weights in their own storage.
@@ -118,15 +120,16 @@ class Compiled:
     def _project(self, weights: list[Tensor]) -> None:
         count = len(weights)
         threads = torch.get_num_threads() if count * self._entries > _ALONE else 1
-        scratch = torch.empty(threads * self._scratch, dtype=torch.float64)
-        numbers, _ = self._numbers.buffer_info()
+        scratch = array("d", threads * self._scratch)
+        memory, _ = scratch.buffer_info()
         pointers = [weight.data_ptr() for weight in weights]
-        task = array("q", (*self._sizes, count, numbers, scratch.data_ptr(), *pointers))
-        task.extend([0] * count)
-        self._run(self._loop, task.buffer_info()[0], threads)
+        task = array("q", [*self._task, memory, count, *pointers, *[0] * count])
+        address, _ = task.buffer_info()
+        self._run(self._loop, address, threads)
         # What autograd keeps of a weight that was changed is no longer valid.
-        changed = compress(weights, task[-count:])
-        increment_version([weight for weight in changed if not weight.is_inference()])
+        changed = list(compress(weights, task[-count:]))
+        if changed and not changed[0].is_inference():
+            increment_version(changed)
 
 
 def can_be_compiled(weight: Tensor) -> bool:

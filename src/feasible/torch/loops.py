@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from llvmlite import ir
-from numba import carray, cfunc, float32, float64, int64, njit, types, uint16
+from numba import carray, cfunc, float32, float64, int32, int64, njit, types, uint16
 from numba.extending import intrinsic
 
 from feasible.torch import openmp
@@ -32,6 +32,7 @@ _barrier = types.ExternalFunction("feasible_barrier", types.void())
 _SMALL, _LARGE = 2.0**-100, 2.0**100
 # So many sums stay in a core's first cache, beside a row.
 _WIDTH = 4096
+_LONG = 2048
 _NARROW, _WIDE = ir.IntType(16), ir.IntType(32)
 
 
@@ -77,9 +78,18 @@ def _stored(context: Any, value: Any, entry: Any) -> Any:
 
 @_summing
 def _squares(row: Any) -> float:
+    # Of a long row, a core fetches four places at once sooner than one after the other.
+    quarter = row.shape[0] // 4 if row.shape[0] >= _LONG else 0
+    first, second = row[:quarter], row[quarter : 2 * quarter]
+    third, fourth = row[2 * quarter : 3 * quarter], row[3 * quarter : 4 * quarter]
+    rest = row[4 * quarter :]
     total = 0.0
-    for place in range(row.shape[0]):
-        entry = float64(_read(row[place]))
+    for place in range(quarter):
+        a, b = float64(_read(first[place])), float64(_read(second[place]))
+        c, d = float64(_read(third[place])), float64(_read(fourth[place]))
+        total += a * a + b * b + c * c + d * d
+    for place in range(rest.shape[0]):
+        entry = float64(_read(rest[place]))
         total += entry * entry
     return total
 
@@ -196,7 +206,7 @@ def _rescale_columns(
 
 @_outer
 def _rescale(task: Any, dtype: Any) -> None:
-    outer, along, across, within, count, address, memory = carray(task, 7)
+    outer, along, across, within, address, memory, count = carray(task, 7)
     changed = carray(task, 7 + 2 * count)
     numbers = carray(_at(address, float64), 5)
     rank, size = int64(_rank()), int64(_size())
@@ -231,10 +241,10 @@ def _rescale(task: Any, dtype: Any) -> None:
 
 
 @_inner
-def _clip_entries(entries: Any) -> int:
-    negative = 0
+def _clip_entries(entries: Any) -> Any:
+    negative = int32(0)  # a wider one would be found in fewer lanes at once
     for place in range(entries.shape[0]):
-        negative |= _read(entries[place]) < 0
+        negative = int32(negative | (_read(entries[place]) < 0))
     if negative:
         for place in range(entries.shape[0]):
             entry = entries[place]
@@ -244,7 +254,7 @@ def _clip_entries(entries: Any) -> int:
 
 @_outer
 def _clip(task: Any, dtype: Any) -> None:
-    outer, along, across, within, count, _, _ = carray(task, 7)
+    outer, along, across, within, _, _, count = carray(task, 7)
     changed = carray(task, 7 + 2 * count)
     rank, size = int64(_rank()), int64(_size())
     entries = outer * along * across * within
