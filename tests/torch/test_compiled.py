@@ -6,11 +6,13 @@ import math
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import hypothesis.strategies as st
+import numba
 import numpy as np
 import pytest
 import torch
@@ -18,7 +20,7 @@ from hypothesis import given, settings
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from feasible import MaxNorm, MinMaxNorm, NonNeg, UnitNorm
-from feasible.torch import openmp, plans
+from feasible.torch import loops, openmp, plans
 from feasible.torch.compiled import Sizes, can_be_compiled, loops_for, sizes_of
 from feasible.torch.plans import Calling, plan_of
 
@@ -243,13 +245,25 @@ def test_what_has_no_norm_stays_as_it_is(way: str) -> None:
 
 
 @every_way
+@pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize("scale", [1e30, 1e-25, 1e-40])
 @pytest.mark.parametrize("shape", [(30, 8), (8, 90_000), (90_000, 8)])
-def test_large_and_small_values(way: str, shape: tuple[int, int], scale: float) -> None:
+def test_large_and_small_values(way: str, shape: tuple[int, int], scale: float, axis: int) -> None:
     weight = torch.full(shape, scale) * (torch.arange(shape[1]) % 2 + 1)
-    rescale(UnitNorm(), weight, way=way)
-    norms = torch.linalg.vector_norm(weight.double(), dim=0)
+    rescale(UnitNorm(axis), weight, way=way)
+    norms = torch.linalg.vector_norm(weight.double(), dim=axis)
     torch.testing.assert_close(norms, torch.ones_like(norms), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("factor", [1.5, 0.1, 1.0, 1e30])
+def test_bfloat16_is_rounded_as_pytorch_rounds_it(factor: float) -> None:
+    numbers = torch.arange(-(2**15), 2**15, dtype=torch.int16).view(torch.bfloat16)
+    numbers = numbers[~numbers.isnan()]
+    multiply = numba.njit(lambda row, factor: loops._multiply(row, factor))
+    row = numbers.view(torch.int16).numpy().view(np.uint16).copy()
+    multiply(row, np.float32(factor))
+    expected = (numbers.float() * factor).bfloat16().view(torch.int16).numpy().view(np.uint16)
+    np.testing.assert_array_equal(row, expected)
 
 
 class Largest(TorchDispatchMode):
@@ -308,7 +322,7 @@ def test_how_vectors_lie_in_memory(shape: Any, axes: Any, sizes: Any) -> None:
 
 
 # Few vectors, which threads share, and many, which they share out; columns beyond what is kept.
-LARGE = [(700, 300), (3, 40_000), (40_000, 3), (1, 200_000), (20, 9001), (5, 300, 70), (9, 80, 301)]
+LARGE = [(700, 300), (3, 40_000), (40_000, 3), (1, 200_000), (20, 8193), (5, 300, 70), (9, 80, 301)]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -419,7 +433,10 @@ def test_a_process_of_its_own(missing: bool, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", script], env=environment, check=True, cwd=tmp_path)
 
 
-def test_a_task_without_other_threads_runs_once() -> None:
-    seen: list[int] = []
-    openmp.run(seen.append, 7, 1)
-    assert seen == [7]
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_task_is_run_once_in_each_thread(threads: int) -> None:
+    seen: list[tuple[int, int]] = []
+    loop = openmp._Loop(lambda task: seen.append((task, threading.get_ident())))
+    openmp.run(loop, 7, threads)
+    assert [task for task, _ in seen] == [7] * threads
+    assert len({thread for _, thread in seen}) == threads

@@ -243,7 +243,7 @@ def test_compiled_steps_are_compiled_as_without_constraints() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda layer: setattr(layer.weight, "data", layer.weight.data.t().clone().t()),
+        lambda layer: setattr(layer.weight, "data", layer.weight.data.t().contiguous().t()),
         lambda layer: setattr(layer.weight, "data", layer.weight.data.bfloat16()),
         lambda layer: setattr(layer.weight, "data", layer.weight.data.double()),
         lambda layer: setattr(layer, "weight", nn.Parameter(layer.weight.data.clone())),

@@ -128,7 +128,7 @@ class Compiled:
         self._run(self._loop, address, threads)
         # What autograd keeps of a weight that was changed is no longer valid.
         changed = list(compress(weights, task[-count:]))
-        if changed and not changed[0].is_inference():
+        if changed:
             increment_version(changed)
 
 

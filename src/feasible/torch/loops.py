@@ -2,6 +2,10 @@
 
 Norms are sums of squares in float64, which hold whatever float32 holds, so that nothing needs to be
 scaled first. A row of memory is multiplied while a core's cache still holds it.
+
+A task is an array of integers: a weight's `Sizes`, the addresses of the numbers that decide and of
+memory for sums, how many weights there are, their addresses, and a place for each to say whether it
+was changed. What was compiled before is found again as long as this file is the same.
 """
 
 from __future__ import annotations
@@ -28,6 +32,8 @@ _rank = types.ExternalFunction("feasible_rank", types.int32())
 _size = types.ExternalFunction("feasible_size", types.int32())
 _barrier = types.ExternalFunction("feasible_barrier", types.void())
 
+# The entries of a task before the weights' addresses.
+_HEAD = 7
 # By factors in between, products of float32 keep their digits.
 _SMALL, _LARGE = 2.0**-100, 2.0**100
 # So many sums stay in a core's first cache, beside a row.
@@ -206,8 +212,9 @@ def _rescale_columns(
 
 @_outer
 def _rescale(task: Any, dtype: Any) -> None:
-    outer, along, across, within, address, memory, count = carray(task, 7)
-    changed = carray(task, 7 + 2 * count)
+    outer, along, across, within, address, memory, count = carray(task, _HEAD)
+    rest = carray(task, _HEAD + 2 * count)[_HEAD:]
+    addresses, changed = rest[:count], rest[count:]
     numbers = carray(_at(address, float64), 5)
     rank, size = int64(_rank()), int64(_size())
     # Threads share a weight's vectors, or, where those are too few, each of them.
@@ -221,7 +228,7 @@ def _rescale(task: Any, dtype: Any) -> None:
     for index in range(count):
         if count > 1 and index % size != rank:
             continue
-        weight = carray(_at(changed[7 + index], dtype), outer * along * step)
+        weight = carray(_at(addresses[index], dtype), outer * along * step)
         first, last = 0, outer
         if count == 1 and (step == 1 or not shared):
             first, last = outer * rank // size, outer * (rank + 1) // size
@@ -237,7 +244,7 @@ def _rescale(task: Any, dtype: Any) -> None:
                         part, sizes, step, numbers, scratch, rank if shared else 0, team
                     )
         if moved:
-            changed[7 + count + index] = 1
+            changed[index] = 1
 
 
 @_inner
@@ -254,8 +261,9 @@ def _clip_entries(entries: Any) -> Any:
 
 @_outer
 def _clip(task: Any, dtype: Any) -> None:
-    outer, along, across, within, _, _, count = carray(task, 7)
-    changed = carray(task, 7 + 2 * count)
+    outer, along, across, within, _, _, count = carray(task, _HEAD)
+    rest = carray(task, _HEAD + 2 * count)[_HEAD:]
+    addresses, changed = rest[:count], rest[count:]
     rank, size = int64(_rank()), int64(_size())
     entries = outer * along * across * within
     for index in range(count):
@@ -264,12 +272,12 @@ def _clip(task: Any, dtype: Any) -> None:
             first, last = entries * rank // size, entries * (rank + 1) // size
         elif index % size != rank:
             continue
-        weight = carray(_at(changed[7 + index], dtype), entries)
+        weight = carray(_at(addresses[index], dtype), entries)
         moved = 0
         for start in range(first, last, _WIDTH):
             moved |= _clip_entries(weight[start : min(start + _WIDTH, last)])
         if moved:
-            changed[7 + count + index] = 1
+            changed[index] = 1
 
 
 # Functions of their own, because only such are found again by another process.
@@ -298,6 +306,14 @@ _LOOPS = {
 
 
 @cache
+def _code(name: str, dtype: torch.dtype) -> Any:
+    loop, signature = _LOOPS[name, dtype], types.void(types.CPointer(int64))
+    try:
+        return cfunc(signature, cache=True)(loop)
+    except RuntimeError:  # there is no place to keep it
+        return cfunc(signature)(loop)
+
+
 def compiled(name: str, dtype: torch.dtype) -> Callable[[int], None]:
     """Compile a loop, or find it as it was compiled before, by this or another process.
 
@@ -308,9 +324,4 @@ def compiled(name: str, dtype: torch.dtype) -> Callable[[int], None]:
     Returns:
         What `feasible.torch.openmp.run` runs.
     """
-    loop, signature = _LOOPS[name, dtype], types.void(types.CPointer(int64))
-    try:
-        code = cfunc(signature, cache=True)(loop)
-    except RuntimeError:  # there is no place to keep it
-        code = cfunc(signature)(loop)
-    return openmp.loop_at(code.address)
+    return openmp.loop_at(_code(name, dtype).address)
