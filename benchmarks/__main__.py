@@ -8,7 +8,6 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
-from itertools import groupby
 from pathlib import Path
 
 from rich.progress import track
@@ -60,8 +59,8 @@ def main() -> None:
     """Measure, print, write and draw."""
     figures = [one for section in track(SECTIONS, "measuring") for one in measured(section)]
     tables = {
-        section: table(list(found))
-        for section, found in groupby(figures, key=lambda one: one.section)
+        section: table([one for one in figures if one.section == section])
+        for section in dict.fromkeys(one.section for one in figures)
     }
     for section, text in tables.items():
         print(f"\n{section}\n{text}")

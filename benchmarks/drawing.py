@@ -12,6 +12,7 @@ from benchmarks.measuring import Figure
 
 COLORS = {
     "feasible": "#1b6ca8",
+    "feasible, with its hook": "#7fb3d5",
     "by hand": "#8c8c8c",
     "Keras 3 on PyTorch": "#d1495b",
     "Keras 3 on JAX": "#edae49",

@@ -8,7 +8,7 @@ import json
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -56,27 +56,18 @@ class Subject:
     prepare: Action = lambda: None
 
 
-def compared(
-    section: str,
-    case: str,
-    reference: str,
-    subjects: Mapping[str, Subject],
-    *,
-    wait: Action = lambda: None,
-    seconds: float = 1.5,
-) -> list[Figure]:
+def timed(
+    subjects: Mapping[str, Subject], *, wait: Action = lambda: None, seconds: float = 1.5
+) -> dict[str, list[float]]:
     """Time subjects in turn, round after round.
 
     Args:
-        section: For the figures.
-        case: For the figures.
-        reference: Which of the subjects the others are divided by.
         subjects: What to time, by name.
         wait: What waits for a device to be done.
         seconds: About how long to go on; at least seven rounds are made.
 
     Returns:
-        A figure for each subject but the reference.
+        The seconds that each subject took, a number a round.
     """
     times: dict[str, list[float]] = {name: [] for name in subjects}
 
@@ -99,6 +90,48 @@ def compared(
     for _ in range(rounds):
         one_round()
     gc.enable()
+    return times
+
+
+def compared(
+    section: str,
+    case: str,
+    reference: str,
+    subjects: Mapping[str, Subject],
+    *,
+    wait: Action = lambda: None,
+    seconds: float = 1.5,
+) -> list[Figure]:
+    """Time subjects in turn, and divide by one of them.
+
+    Args:
+        section: For the figures.
+        case: For the figures.
+        reference: Which of the subjects the others are divided by.
+        subjects: What to time, by name.
+        wait: What waits for a device to be done.
+        seconds: About how long to go on.
+
+    Returns:
+        A figure for each subject but the reference.
+    """
+    return ratios(section, case, reference, timed(subjects, wait=wait, seconds=seconds))
+
+
+def ratios(
+    section: str, case: str, reference: str, times: Mapping[str, Sequence[float]]
+) -> list[Figure]:
+    """Divide times, round by round.
+
+    Args:
+        section: For the figures.
+        case: For the figures.
+        reference: Which of the subjects the others are divided by.
+        times: The seconds that each subject took, a number a round.
+
+    Returns:
+        A figure for each subject but the reference.
+    """
     return [
         figure(section, case, name, reference, [a / b for a, b in zip(taken, base, strict=True)])
         for base in [times[reference]]

@@ -18,11 +18,12 @@ from torch.optim import optimizer
 
 import feasible
 from benchmarks.device import DEVICE, wait
-from benchmarks.measuring import BRIEF, Figure, Subject, compared, figure, written
+from benchmarks.measuring import BRIEF, Figure, Subject, compared, figure, ratios, timed, written
 from feasible.torch import constrain, constraints_of, project
 
 BOUND = 2.0
 FLOOR = "w.mul_(1)"
+KERAS = "Keras 3 on PyTorch"
 
 CONSTRAINTS = {
     "MaxNorm": (feasible.MaxNorm(BOUND, axis="unit"), keras.constraints.MaxNorm(BOUND)),
@@ -102,7 +103,7 @@ def peers(name: str, weight: Tensor, dims: tuple[int, ...]) -> dict[str, Callabl
     else:
         kernel = weight.clone()
     found: dict[str, Callable[[], object]] = {
-        "Keras 3 on PyTorch": lambda: assigned(kernel, of_keras),
+        KERAS: lambda: assigned(kernel, of_keras),
     }
     if name == "MaxNorm":
         found["by hand"] = lambda: by_hand(weight, dims)
@@ -160,7 +161,12 @@ def _one_weight(
         subjects |= {who: Subject(run, restored) for who, run in peers(name, weight, dims).items()}
     over = "outputs" if strided else "inputs"
     case = f"{name} {named(shape)} {str(dtype)[6:]} over {over}, {state}"
-    return compared("one weight", case, FLOOR, subjects, wait=wait)
+    times = timed(subjects, wait=wait)
+    figures = ratios("one weight", case, FLOOR, times)
+    if KERAS in times:
+        beside = {who: times[who] for who in ("feasible", KERAS)}
+        figures += ratios("one weight beside Keras", case, KERAS, beside)
+    return figures
 
 
 def many_weights() -> Iterator[Figure]:
@@ -198,7 +204,7 @@ def _many_weights(
     subjects = {
         "by hand": Subject(all_by_hand, restored),
         "feasible": Subject(after_a_step(model), restored),
-        "Keras 3 on PyTorch": Subject(all_by_keras),
+        KERAS: Subject(all_by_keras),
     }
     return compared("many weights", case, "by hand", subjects, wait=wait)
 
