@@ -173,7 +173,8 @@ def many_weights() -> Iterator[Figure]:
     """Measure whole lists of weights, beside the same done by hand and by Keras."""
     for name, shapes in LISTS.items():
         model = nn.ModuleList(module_of(shape) for shape in (shapes[:8] if BRIEF else shapes))
-        weights = [parameter.data for parameter in model.parameters()]
+        # The very objects that an optimizer has just stepped, which a cache still holds.
+        weights: list[Tensor] = list(model.parameters())
         constrain(model, kernel=CONSTRAINTS["MaxNorm"][0])
         for state in ("infeasible", "feasible"):
             scale = 1 if state == "infeasible" else 0.2

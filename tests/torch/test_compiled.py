@@ -22,10 +22,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from feasible import MaxNorm, MinMaxNorm, NonNeg, UnitNorm
 from feasible.torch import loops, openmp, plans
 from feasible.torch.compiled import Sizes, can_be_compiled, loops_for, sizes_of
-from feasible.torch.plans import Calling, plan_of
+from feasible.torch.plans import plan_of
+from feasible.torch.rescaling import Rescaling
 
 # In compiled loops where there are some, as usual; or as where Numba is not installed.
-WAYS = ["compiled", "called"]
+WAYS = ["compiled", "by operations"]
 every_way = pytest.mark.parametrize("way", WAYS)
 
 
@@ -35,8 +36,8 @@ def rescale(constraint: Any, *views: torch.Tensor, way: str = "compiled") -> Non
     with mock.patch.object(plans, "can_be_compiled", only):
         planned = [plan_of(constraint, view) for view in views]
     (plan,) = {plan for plan, _ in planned}
-    if way == "called":
-        assert isinstance(plan, Calling)
+    if way == "by operations":
+        assert isinstance(plan, Rescaling)
     plan.project([stored for _, stored in planned])
 
 

@@ -11,11 +11,10 @@ from torch import Tensor
 
 from feasible.constraints import NonNeg, NormConstraint
 from feasible.torch.compiled import Compiled, Sizes, can_be_compiled, sizes_of
+from feasible.torch.rescaling import DTYPES, Rescaling
 
-# Entries of small weights that are projected at once, and of parts of large ones; on a CPU they are
-# to stay in a core's cache.
-_TOGETHER = {"cpu": 1 << 15}
-_ELSEWHERE = 1 << 22
+# Entries of small weights that are projected at once.
+_TOGETHER = 1 << 20
 
 
 class Plan(Protocol):
@@ -48,9 +47,7 @@ class Clipping:
 
 
 class Calling:
-    """How a norm constraint is called for weights, without waiting for a device.
-
-    Small weights are stacked, and large ones done part by part, so that it takes little memory.
+    """How a norm constraint is called for weights, at once for small ones, without waiting.
 
     Args:
         constraint: The constraint, on axes in the order of memory.
@@ -59,7 +56,6 @@ class Calling:
 
     def __init__(self, constraint: NormConstraint, axes: Sequence[int]) -> None:
         self._constraint = constraint
-        self._axes = axes
         self._stacked = constraint.along([axis + 1 for axis in axes])
 
     @torch.no_grad()
@@ -72,26 +68,9 @@ class Calling:
         """
         for some in _in_groups(weights):
             if len(some) == 1:
-                self._call(some[0])
+                some[0].copy_(self._constraint(some[0]))
             else:
                 torch._foreach_copy_(some, list(self._stacked(torch.stack(some)).unbind()))
-
-    def _call(self, weight: Tensor) -> None:
-        """Project a weight, part by part along its longest axis that no vector lies along."""
-        others = [axis for axis in range(weight.ndim) if axis not in self._axes]
-        for part in _parts(weight, others):
-            if part.numel() <= _room(part):
-                part.copy_(self._constraint(part))
-            else:
-                self._call_by_sums(part)
-
-    def _call_by_sums(self, weight: Tensor) -> None:
-        """Project a weight whose vectors are too long for one part."""
-        parts = _parts(weight, self._axes)
-        squares = sum(self._constraint.squares(part) for part in parts)
-        _, length = self._constraint.vectors(weight.shape)
-        for part in parts:
-            part.copy_(self._constraint.rescaled(part, squares, length))
 
 
 def plan_of(constraint: object, view: Tensor) -> tuple[Plan, Tensor] | None:
@@ -124,13 +103,13 @@ def plan_of(constraint: object, view: Tensor) -> tuple[Plan, Tensor] | None:
         return None
     order = sorted(range(view.ndim), key=view.stride, reverse=True)
     stored = view.permute(order)
-    in_loops = can_be_compiled(stored)
+    in_loops, device = can_be_compiled(stored), stored.device
     if not isinstance(constraint, NormConstraint):
         return (_clip_plan(stored.numel(), stored.dtype) if in_loops else _clipping), stored
     along = constraint.vector_axes(view.shape)
     axes = tuple(place for place, axis in enumerate(order) if axis in along)
     numbers = (constraint.min_value, constraint.max_value, constraint.rate)
-    return _norm_plan(numbers, axes, stored.shape, stored.dtype, in_loops), stored
+    return _norm_plan(numbers, axes, stored.shape, stored.dtype, device, in_loops), stored
 
 
 _clipping = Clipping()
@@ -147,33 +126,24 @@ def _norm_plan(
     axes: tuple[int, ...],
     shape: torch.Size,
     dtype: torch.dtype,
+    device: torch.device,
     in_loops: bool,
 ) -> Plan:
     constraint = NormConstraint(*numbers, axes)
     sizes = sizes_of(shape, axes) if in_loops else None
-    if sizes is None:
-        return Calling(constraint, axes)
-    _, length = constraint.vectors(shape)
-    limits = constraint.limits(torch.empty(0, dtype=dtype), length)
-    return Compiled("rescale", dtype, sizes, (*limits, constraint.rate))
-
-
-def _room(weight: Tensor) -> int:
-    return _TOGETHER.get(weight.device.type, _ELSEWHERE)
+    if sizes is not None:
+        _, length = constraint.vectors(shape)
+        limits = constraint.limits(torch.empty(0, dtype=dtype), length)
+        return Compiled("rescale", dtype, sizes, (*limits, constraint.rate))
+    if device.type == "cpu" and dtype in DTYPES and 0 not in shape:
+        return Rescaling(constraint, axes, shape, dtype)
+    return Calling(constraint, axes)
 
 
 def _in_groups(weights: list[Tensor]) -> Iterator[list[Tensor]]:
     """Return weights in groups that are small enough to be stacked, larger ones alone."""
-    together = max(_room(weights[0]) // max(weights[0].numel(), 1), 1)
+    together = max(_TOGETHER // max(weights[0].numel(), 1), 1)
     return (weights[start : start + together] for start in range(0, len(weights), together))
-
-
-def _parts(weight: Tensor, axes: Sequence[int]) -> Sequence[Tensor]:
-    """Return a weight in parts along the longest of some axes, small parts if they can be."""
-    axis = max(axes, key=lambda axis: weight.shape[axis], default=None)
-    if axis is None or weight.numel() <= _room(weight):
-        return [weight]
-    return torch.split(weight, max(_room(weight) * weight.shape[axis] // weight.numel(), 1), axis)
 
 
 def _clip(weight: Tensor) -> Tensor:
