@@ -17,6 +17,7 @@ FRAMEWORKS = (
     "tensorflow",
     "lightning",
     "array_api_compat",
+    "numba",
     "matplotlib",
     "rich",
 )
@@ -52,6 +53,11 @@ def test_import_of_the_jax_part_imports_no_other_framework() -> None:
     ]
     code = f"import sys, feasible.jax; print([m for m in {others} if m in sys.modules])"
     assert run(code) == "[]"
+
+
+def test_what_compiles_is_imported_when_it_is_needed() -> None:
+    code = "import sys, feasible.torch, feasible.layers; print('numba' in sys.modules)"
+    assert run(code) == "False"
 
 
 @pytest.mark.parametrize(

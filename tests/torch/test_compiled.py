@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
-import subprocess
 import sys
-import threading
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import hypothesis.strategies as st
-import numba
 import numpy as np
 import pytest
 import torch
@@ -20,7 +15,7 @@ from hypothesis import given, settings
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from feasible import MaxNorm, MinMaxNorm, NonNeg, UnitNorm
-from feasible.torch import loops, openmp, plans
+from feasible.torch import plans
 from feasible.torch.compiled import Sizes, can_be_compiled, loops_for, sizes_of
 from feasible.torch.plans import plan_of
 from feasible.torch.rescaling import Rescaling
@@ -256,17 +251,6 @@ def test_large_and_small_values(way: str, shape: tuple[int, int], scale: float, 
     torch.testing.assert_close(norms, torch.ones_like(norms), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("factor", [1.5, 0.1, 1.0, 1e30])
-def test_bfloat16_is_rounded_as_pytorch_rounds_it(factor: float) -> None:
-    numbers = torch.arange(-(2**15), 2**15, dtype=torch.int16).view(torch.bfloat16)
-    numbers = numbers[~numbers.isnan()]
-    multiply = numba.njit(lambda row, factor: loops._multiply(row, factor))
-    row = numbers.view(torch.int16).numpy().view(np.uint16).copy()
-    multiply(row, np.float32(factor))
-    expected = (numbers.float() * factor).bfloat16().view(torch.int16).numpy().view(np.uint16)
-    np.testing.assert_array_equal(row, expected)
-
-
 class Largest(TorchDispatchMode):
     """Notes the largest tensor that is made, besides those in one storage."""
 
@@ -322,38 +306,6 @@ def test_how_vectors_lie_in_memory(shape: Any, axes: Any, sizes: Any) -> None:
     assert sizes_of(shape, axes) == (None if sizes is None else Sizes(*sizes))
 
 
-# Few vectors, which threads share, and many, which they share out; columns beyond what is kept.
-LARGE = [(700, 300), (3, 40_000), (40_000, 3), (1, 200_000), (20, 8193), (5, 300, 70), (9, 80, 301)]
-
-
-@pytest.mark.parametrize("threads", [1, 2, 3])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("shape", LARGE)
-def test_any_number_of_threads(shape: Any, dtype: torch.dtype, threads: int) -> None:
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        axes: list[Any] = [*range(len(shape)), None, (), (0, -1)]
-        for axis in axes:
-            torch.manual_seed(0)
-            weights = [torch.randn(shape).to(dtype) for _ in range(2)]
-            constraint = MaxNorm(3.0, axis=axis)
-            expected = [constraint(weight) for weight in weights]
-            rescale(constraint, *weights)
-            torch.testing.assert_close(weights, expected, rtol=TOLERANCES[dtype], atol=0)
-    finally:
-        torch.set_num_threads(before)
-
-
-def test_many_weights_are_shared_out() -> None:
-    torch.manual_seed(0)
-    weights = [torch.randn(60, 70) * scale for scale in torch.rand(50)]
-    for axis in (0, 1):
-        expected = [UnitNorm(axis)(weight) for weight in weights]
-        rescale(UnitNorm(axis), *weights)
-        torch.testing.assert_close(weights, expected, rtol=7e-7, atol=0)
-
-
 def test_autograd_sees_what_was_written() -> None:
     weight = torch.ones(3, 2, requires_grad=True)
     for bound, written in ((9, False), (1, True)):
@@ -407,37 +359,3 @@ def test_versions_that_do_not_go_together_are_named(unknown_loops: Any) -> None:
     unknown_loops.setattr(sys, "meta_path", [Refusing(), *sys.meta_path])
     with pytest.warns(UserWarning, match=r"NumPy 2.3 or less.*feasible\[cpu\]"):
         assert loops_for(torch.bfloat16) is None
-
-
-ALONE = """
-import torch
-from pathlib import Path
-from feasible import UnitNorm
-from feasible.torch import openmp
-from feasible.torch.plans import plan_of
-assert (openmp._library is None) == {missing}
-weight = torch.randn(512, 512)
-expected = UnitNorm()(weight)
-plan, stored = plan_of(UnitNorm(), weight)
-plan.project([stored])
-torch.testing.assert_close(weight, expected)
-assert type(plan).__name__ == "Compiled"
-"""
-
-
-@pytest.mark.parametrize("missing", [True, False])
-def test_a_process_of_its_own(missing: bool, tmp_path: Path) -> None:
-    # Where PyTorch's library has no such functions, and where nothing that is compiled can be kept.
-    hidden = "import pathlib; pathlib.Path.exists = lambda self: False\n" if missing else ""
-    environment = {**os.environ, "NUMBA_CACHE_DIR": "/dev/null/nowhere"}
-    script = hidden + ALONE.format(missing=missing)
-    subprocess.run([sys.executable, "-c", script], env=environment, check=True, cwd=tmp_path)
-
-
-@pytest.mark.parametrize("threads", [1, 2, 3])
-def test_a_task_is_run_once_in_each_thread(threads: int) -> None:
-    seen: list[tuple[int, int]] = []
-    loop = openmp._Loop(lambda task: seen.append((task, threading.get_ident())))
-    openmp.run(loop, 7, threads)
-    assert [task for task, _ in seen] == [7] * threads
-    assert len({thread for _, thread in seen}) == threads
