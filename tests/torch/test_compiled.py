@@ -350,6 +350,11 @@ def test_without_numba_constraints_are_called(unknown_loops: Any) -> None:
     assert not can_be_compiled(torch.ones(2))
 
 
+def test_numba_may_be_told_not_to_compile(unknown_loops: Any) -> None:
+    unknown_loops.setattr("numba.config.DISABLE_JIT", True)
+    assert loops_for(torch.float32) is None
+
+
 def test_versions_that_do_not_go_together_are_named(unknown_loops: Any) -> None:
     class Refusing:
         def find_spec(self, name: str, *_: Any) -> None:

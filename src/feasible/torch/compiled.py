@@ -159,11 +159,14 @@ def loops_for(dtype: torch.dtype) -> ModuleType | None:
         dtype: The dtype.
 
     Returns:
-        The module `feasible.torch.loops`; None for other dtypes, and where Numba is not installed.
+        The module `feasible.torch.loops`; None for other dtypes, and where Numba is not installed,
+        or told not to compile.
     """
     if dtype not in (torch.float32, torch.bfloat16):
         return None
     try:
+        from numba import config
+
         from feasible.torch import loops
     except ModuleNotFoundError as error:
         if error.name not in ("numba", "llvmlite"):
@@ -177,4 +180,4 @@ def loops_for(dtype: torch.dtype) -> ModuleType | None:
             stacklevel=2,
         )
         return None
-    return loops
+    return None if config.DISABLE_JIT else loops
