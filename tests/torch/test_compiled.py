@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from feasible import MaxNorm, MinMaxNorm, NonNeg, UnitNorm
-from feasible.torch import plans
+from feasible.torch import loops, plans
 from feasible.torch.compiled import Sizes, can_be_compiled, loops_for, sizes_of
 from feasible.torch.plans import plan_of
 from feasible.torch.rescaling import Rescaling
@@ -348,6 +348,21 @@ def test_without_numba_constraints_are_called(unknown_loops: Any) -> None:
     unknown_loops.setitem(sys.modules, "numba", None)
     assert loops_for(torch.float32) is None
     assert not can_be_compiled(torch.ones(2))
+
+
+def test_a_loop_is_compiled_when_there_is_a_weight_to_project(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    compiled = loops.compiled
+    monkeypatch.setattr(
+        loops, "compiled", lambda name, *a: asked.append(name) or compiled(name, *a)
+    )
+    plan, stored = plan_of(MaxNorm(0.625), torch.ones(11, 13))
+    assert asked == []
+    for _ in range(2):
+        plan.project([stored])
+        assert asked == ["rescale"]
 
 
 def test_numba_may_be_told_not_to_compile(unknown_loops: Any) -> None:

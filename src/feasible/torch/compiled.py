@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import warnings
 from array import array
-from collections.abc import Collection, Sequence
-from functools import cache
+from collections.abc import Callable, Collection, Sequence
+from functools import cache, cached_property
 from itertools import compress, groupby
 from types import ModuleType
 from typing import NamedTuple
@@ -93,17 +93,22 @@ class Compiled:
     def __init__(
         self, name: str, dtype: torch.dtype, sizes: Sizes, numbers: Sequence[float] = ()
     ) -> None:
-        loops = loops_for(dtype)
-        assert loops is not None
-        self._run, self._loop = loops.openmp.run, loops.compiled(name, dtype)
+        self._name, self._dtype = name, dtype
         self._entries = math.prod(sizes)
         self._numbers = array("d", numbers)
         address, _ = self._numbers.buffer_info()
-        self._task = (*sizes, address)
+        chunk = min(sizes.across, max(_COLUMNS // sizes.within, 1))
+        self._task = (*sizes, chunk, address)
         # The sums of a row's columns, and what they are multiplied by, for each thread.
-        width = sizes.across * sizes.within
-        columns = min(width, _COLUMNS) if numbers and width > 1 else 0
-        self._scratch = bytes(16 * columns)
+        across_rows = numbers and sizes.across * sizes.within > 1
+        self._scratch = bytes(16 * chunk * sizes.within if across_rows else 0)
+
+    @cached_property
+    def _compiled(self) -> tuple[Callable[..., None], Callable[[int], None]]:
+        """What runs the loop, and the loop, compiled when there is a weight to project."""
+        loops = loops_for(self._dtype)
+        assert loops is not None
+        return loops.openmp.run, loops.compiled(self._name, self._dtype)
 
     def project(self, weights: list[Tensor]) -> None:
         """Project weights in their own storage.
@@ -125,7 +130,8 @@ class Compiled:
         pointers = [weight.data_ptr() for weight in weights]
         task = array("q", [*self._task, memory, count, *pointers, *[0] * count])
         address, _ = task.buffer_info()
-        self._run(self._loop, address, threads)
+        run, loop = self._compiled
+        run(loop, address, threads)
         # What autograd keeps of a weight that was changed is no longer valid.
         changed = list(compress(weights, task[-count:]))
         if changed:

@@ -3,9 +3,10 @@
 Norms are sums of squares in float64, which hold whatever float32 holds, so that nothing needs to be
 scaled first. A row of memory is multiplied while a core's cache still holds it.
 
-A task is an array of integers: a weight's `Sizes`, the addresses of the numbers that decide and of
-memory for sums, how many weights there are, their addresses, and a place for each to say whether it
-was changed. What was compiled before is found again as long as this file is the same.
+A task is an array of integers: a weight's `Sizes`, how many vectors across are summed up at once,
+the addresses of the numbers that decide and of memory for sums, how many weights there are, their
+addresses, and a place for each to say whether it was changed. What was compiled before is found
+again as long as this file is the same.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ _size = types.ExternalFunction("feasible_size", types.int32())
 _barrier = types.ExternalFunction("feasible_barrier", types.void())
 
 # The entries of a task before the weights' addresses.
-_HEAD = 7
+_HEAD = 8
 # By factors in between, products of float32 keep their digits.
 _SMALL, _LARGE = 2.0**-100, 2.0**100
-# So many sums stay in a core's first cache, beside a row.
-_WIDTH = 4096
-_LONG = 2048
+# Entries of a row that are read in four places at once, and of a block that is looked at before it
+# is written.
+_LONG, _BLOCK = 2048, 4096
 _NARROW, _WIDE = ir.IntType(16), ir.IntType(32)
 
 
@@ -212,7 +213,7 @@ def _rescale_columns(
 
 @_outer
 def _rescale(task: Any, dtype: Any) -> None:
-    outer, along, across, within, address, memory, count = carray(task, _HEAD)
+    outer, along, across, within, chunk, address, memory, count = carray(task, _HEAD)
     rest = carray(task, _HEAD + 2 * count)[_HEAD:]
     addresses, changed = rest[:count], rest[count:]
     numbers = carray(_at(address, float64), 5)
@@ -220,8 +221,7 @@ def _rescale(task: Any, dtype: Any) -> None:
     # Threads share a weight's vectors, or, where those are too few, each of them.
     shared = count == 1 and outer < size
     team = size if shared else 1
-    step, chunk = across * within, max(_WIDTH // within, 1)
-    width = min(across, chunk) * within
+    step, width = across * within, chunk * within
     memory += 0 if shared else rank * 16 * width
     sums = carray(_at(memory, float64), team * width)
     scratch = (sums, carray(_at(memory + 8 * team * width, float32), width))
@@ -261,7 +261,7 @@ def _clip_entries(entries: Any) -> Any:
 
 @_outer
 def _clip(task: Any, dtype: Any) -> None:
-    outer, along, across, within, _, _, count = carray(task, _HEAD)
+    outer, along, across, within, _, _, _, count = carray(task, _HEAD)
     rest = carray(task, _HEAD + 2 * count)[_HEAD:]
     addresses, changed = rest[:count], rest[count:]
     rank, size = int64(_rank()), int64(_size())
@@ -274,8 +274,8 @@ def _clip(task: Any, dtype: Any) -> None:
             continue
         weight = carray(_at(addresses[index], dtype), entries)
         moved = 0
-        for start in range(first, last, _WIDTH):
-            moved |= _clip_entries(weight[start : min(start + _WIDTH, last)])
+        for start in range(first, last, _BLOCK):
+            moved |= _clip_entries(weight[start : min(start + _BLOCK, last)])
         if moved:
             changed[index] = 1
 

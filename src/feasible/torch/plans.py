@@ -130,14 +130,14 @@ def _norm_plan(
     in_loops: bool,
 ) -> Plan:
     constraint = NormConstraint(*numbers, axes)
+    if device.type != "cpu" or dtype not in DTYPES or 0 in shape:
+        return Calling(constraint, axes)
+    _, length = constraint.vectors(shape)
+    limits = constraint.limits(torch.empty(0, dtype=dtype), length)
     sizes = sizes_of(shape, axes) if in_loops else None
-    if sizes is not None:
-        _, length = constraint.vectors(shape)
-        limits = constraint.limits(torch.empty(0, dtype=dtype), length)
-        return Compiled("rescale", dtype, sizes, (*limits, constraint.rate))
-    if device.type == "cpu" and dtype in DTYPES and 0 not in shape:
-        return Rescaling(constraint, axes, shape, dtype)
-    return Calling(constraint, axes)
+    if sizes is None:
+        return Rescaling(axes, limits, constraint.rate)
+    return Compiled("rescale", dtype, sizes, (*limits, constraint.rate))
 
 
 def _in_groups(weights: list[Tensor]) -> Iterator[list[Tensor]]:

@@ -8,7 +8,7 @@ from functools import reduce
 import torch
 from torch import Tensor
 
-from feasible.constraints import NormConstraint
+from feasible.constraints.norm_constraint import Limits
 
 # Entries whose squares are taken at once: as float64 they stay in a core's cache.
 _TOGETHER = 1 << 16
@@ -24,25 +24,15 @@ class Rescaling:
     It takes no memory of a weight's size, and writes only where something is to be moved.
 
     Args:
-        constraint: The constraint, on axes in the order of memory.
-        axes: Those axes.
-        shape: The weights' shape.
-        dtype: Their dtype, one of `DTYPES`.
+        axes: The axes, in the order of memory, that a vector lies along.
+        limits: Between which norms vectors are feasible, in the weights' dtype, one of `DTYPES`.
+        rate: How much of the way to the bound a norm is moved.
     """
 
-    def __init__(
-        self,
-        constraint: NormConstraint,
-        axes: Sequence[int],
-        shape: Sequence[int],
-        dtype: torch.dtype,
-    ) -> None:
+    def __init__(self, axes: Sequence[int], limits: Limits, rate: float) -> None:
         self._axes = tuple(axes)
-        # Along axes that come before those of vectors, memory falls into whole vectors.
-        self._before = tuple(range(min(axes, default=len(shape))))
-        _, length = constraint.vectors(shape)
-        self._limits = constraint.limits(torch.empty(0, dtype=dtype), length)
-        self._rate = constraint.rate
+        self._limits = limits
+        self._rate = rate
 
     @torch.no_grad()
     def project(self, weights: list[Tensor]) -> None:
@@ -52,7 +42,9 @@ class Rescaling:
             weights: The weights, of one shape and dtype, with their axes in the order of memory.
         """
         for weight in weights:
-            for part in _parts(weight, self._before):
+            # Along axes that come before those of vectors, memory falls into whole vectors.
+            before = range(min(self._axes, default=weight.ndim))
+            for part in _parts(weight, before):
                 self._rescale(_parts(part, self._axes))
 
     def _rescale(self, parts: Sequence[Tensor]) -> None:
