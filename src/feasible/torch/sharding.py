@@ -56,7 +56,7 @@ def project_sharded(bounds: Iterable[Bound]) -> None:
         if not axes and bound.layout.part is None:
             apply(bound, weight.to_local())  # each entry alone, in whatever layout
         elif _is_whole_here(weight, order, axes):
-            apply(bound, bound.layout.view(bound.weight.module, weight.to_local()))
+            apply(bound, bound.layout.view(weight.to_local()))
         elif order is not None and isinstance(bound.constraint, NormConstraint):
             crossing[weight.device_mesh].append(_part(bound, weight, order, axes))
             continue
@@ -90,17 +90,13 @@ def _order(bound: Bound) -> list[int] | None:
     plain = all(type(place) in (Shard, Replicate) for place in weight.placements)
     if bound.layout.part is not None or not plain:
         return None
-    # Strides that tell the axes apart, on a tensor without memory.
-    strides = [10_007 + axis for axis in range(weight.ndim)]
-    blank = torch.empty_strided(weight.shape, strides, device="meta")
-    seen = bound.layout.view(bound.weight.module, blank).stride()
-    order = [stride - 10_007 for stride in seen]
-    return order if sorted(order) == list(range(weight.ndim)) else None
+    place = bound.layout.placement(weight.shape)
+    return list(place.order) if place.is_permutation else None
 
 
 def _axes(bound: Bound) -> tuple[int, ...]:
     """Return the axes of the view that one vector lies along; of a callable's, all."""
-    shape = bound.layout.shape(bound.weight.module, bound.weight.tensor)
+    shape = bound.layout.shape(bound.weight.tensor.shape)
     return bound.rule.vector_axes(shape)
 
 
@@ -108,7 +104,7 @@ def _part(bound: Bound, weight: DTensor, order: list[int], axes: tuple[int, ...]
     _, offsets = compute_local_shape_and_global_offset(
         weight.shape, weight.device_mesh, weight.placements
     )
-    view = bound.layout.view(bound.weight.module, weight.to_local())
+    view = bound.layout.view(weight.to_local())
     return _Part(
         bound,
         view,
@@ -170,7 +166,7 @@ def _groups(mesh: DeviceMesh) -> list[dist.ProcessGroup | None]:
 def _gather(bound: Bound, weight: DTensor) -> None:
     """Project the whole weight in every process, and keep the own part."""
     whole = weight.full_tensor()
-    apply(bound, bound.layout.view(bound.weight.module, whole))
+    apply(bound, bound.layout.view(whole))
     everywhere = [Replicate()] * weight.device_mesh.ndim
     held = DTensor.from_local(whole, weight.device_mesh, everywhere, run_check=False)
     weight.to_local().copy_(held.redistribute(placements=weight.placements).to_local())
