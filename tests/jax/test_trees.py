@@ -310,6 +310,19 @@ def test_layouts_may_depend_on_the_module() -> None:
         register_layouts(Made, "kernel")
 
 
+def test_axes_of_an_array_are_not_split() -> None:
+    class Split(Stored):
+        pass
+
+    jax.tree_util.register_dataclass(Split, data_fields=["weight", "bias"], meta_fields=["size"])
+    sizes = (("group", 2),)
+    register_layouts(
+        Split, ParameterLayout("weight", "kernel", "(group in) out", unit="out", sizes=sizes)
+    )
+    with pytest.raises(ValueError, match=r"weight: .*not split them"):
+        project({"weight": MaxNorm(1, axis="unit")}, Split(ONES))
+
+
 def test_an_axis_that_the_leaf_does_not_have_is_named() -> None:
     with pytest.raises(ValueError, match=r"dense/kernel: MaxNorm: `axis` .* shape \(2, 3\)"):
         project({"*": MaxNorm(1, axis=2)}, {"dense": {"kernel": ONES}})
