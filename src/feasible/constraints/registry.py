@@ -9,10 +9,9 @@ from typing import Any, TypeVar
 
 from feasible.arguments import InvalidArgumentError
 from feasible.constraints.base import Constraint
-from feasible.constraints.non_negative import NonNeg
-from feasible.constraints.norm_constraint import NormConstraint
-from feasible.constraints.norms import MaxNorm, MinMaxNorm, UnitNorm
-from feasible.constraints.radial import RadialConstraint
+from feasible.constraints.sets.non_negative import NonNeg
+from feasible.constraints.sets.norms import MaxNorm, MinMaxNorm, NormConstraint, UnitNorm
+from feasible.constraints.sets.radial import RadialConstraint
 
 Registered = TypeVar("Registered", bound=Callable[..., Any])
 

@@ -8,7 +8,7 @@ from functools import reduce
 import torch
 from torch import Tensor
 
-from feasible.constraints.norm_constraint import Limits
+from feasible.constraints.sets.norms import Limits
 
 # Entries whose squares are taken at once: as float64 they stay in a core's cache.
 _TOGETHER = 1 << 16
