@@ -22,7 +22,7 @@ OF_KERAS = (Constraint, MaxNorm, MinMaxNorm, NonNeg, UnitNorm)
 BUILT_IN = (*OF_KERAS, NormConstraint, RadialConstraint)
 
 # MaxNorm, max_norm as in Keras, and maxnorm as in tf.keras.
-_NAMES: dict[str, type[Constraint]] = {kind.__name__: kind for kind in BUILT_IN} | {
+_NAMES: dict[str, Any] = {kind.__name__: kind for kind in BUILT_IN} | {
     name: kind
     for snake_case, kind in {
         "constraint": Constraint,

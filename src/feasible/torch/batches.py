@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from feasible.torch.applying import apply, observed, observers
 from feasible.torch.declarations import AnyConstraint, Bound, Declaration
-from feasible.torch.plans import Plan
+from feasible.torch.fast import Plan
 from feasible.torch.weights import is_sharded
 
 # What is declared for a weight, and what to call it: by its own name, or its module's and its own.

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from feasible.binding import as_constraint, fitted
 from feasible.constraints import Constraint
+from feasible.torch.fast import Plan
 from feasible.torch.layouts import ParameterLayout
-from feasible.torch.plans import Plan, plan_of
+from feasible.torch.plans import plan_of
 from feasible.torch.weights import Weight, weight_of
 
 AnyConstraint = Callable[[Any], Any]
@@ -31,7 +32,6 @@ class Planned(NamedTuple):
         dtype: Its dtype.
         device: Its device.
         marks: How many marks those who take parameters over have left on it.
-        numbers: The constraint's numbers.
         plan: How it is projected.
     """
 
@@ -40,7 +40,6 @@ class Planned(NamedTuple):
     dtype: torch.dtype
     device: torch.device
     marks: int
-    numbers: dict[str, Any]
     plan: Plan
 
 
@@ -75,7 +74,7 @@ class Declaration:
         """
         if self.planned is None or type(parameter) is not nn.Parameter:
             return None
-        shape, stride, dtype, device, marks, numbers, plan = self.planned
+        shape, stride, dtype, device, marks, plan = self.planned
         # Asked of each weight after each step, so one by one, without making anything.
         is_as_it_was = (
             parameter.shape == shape
@@ -83,7 +82,6 @@ class Declaration:
             and parameter.dtype is dtype
             and parameter.device == device
             and len(parameter.__dict__) == marks
-            and vars(self.resolved) == numbers
         )
         return plan if is_as_it_was else None
 
@@ -96,7 +94,7 @@ class Declaration:
 
         Returns:
             The plan; None for what is no plain parameter, is seen in other parts than it is stored
-            in, or has another constraint than those of this package.
+            in, or has a function of the whole weight for a constraint.
         """
         self.planned = None
         if type(tensor) is nn.Parameter:
@@ -110,7 +108,6 @@ class Declaration:
                         tensor.dtype,
                         tensor.device,
                         len(vars(tensor)),
-                        dict(vars(self.resolved)),
                         plan,
                     )
         return self.planned.plan if self.planned else None

@@ -18,7 +18,7 @@ _SMALL, _LARGE = 2.0**-100, 2.0**100
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 
-class Rescaling:
+class RescalingPlan:
     """How a norm constraint rescales weights on a CPU where there is no compiled loop for them.
 
     It takes no memory of a weight's size, and writes only where something is to be moved.
