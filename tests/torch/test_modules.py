@@ -21,7 +21,7 @@ MODULES: dict[str, tuple[Any, dict[str, tuple[str, tuple[int, ...], tuple[int, .
     "ConvTranspose1d": (nn.ConvTranspose1d(4, 6, 3), {"weight": ("kernel", (3, 6, 4), (0, 2))}),
     "ConvTranspose2d": (
         nn.ConvTranspose2d(4, 6, 3, groups=2),
-        {"weight": ("kernel", (3, 3, 3, 4), (0, 1, 3))},
+        {"weight": ("kernel", (3, 3, 2, 3, 2), (0, 1, 4))},
     ),
     "ConvTranspose3d": (
         nn.ConvTranspose3d(2, 3, 2),

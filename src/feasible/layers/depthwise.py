@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from feasible.arguments import check_integer
+from feasible.known_layouts import register_layouts
+from feasible.known_layouts.torch_layouts import BIAS, DEPTHWISE_KERNEL
 from feasible.layers import initializers
 from feasible.layers.convolution_base import ConvolutionBase
 from feasible.layers.layer import Shape
 from feasible.layers.roles import ConstraintOf, WeightOf
-from feasible.torch.layouts import BIAS, DEPTHWISE_KERNEL, register_layouts
+from feasible.layouts import ParameterLayout
 
 
 class DepthwiseConvolution(ConvolutionBase):
@@ -66,9 +69,7 @@ class DepthwiseConvolution(ConvolutionBase):
         """
         self.groups = self.channels_of(input_shape)
         outputs = self.groups * self.depth_multiplier
-        self.add_weight(
-            DEPTHWISE_KERNEL, (outputs, 1, *self.kernel_size), self.depthwise_initializer
-        )
+        self.add_weight(_kernel(self), (outputs, 1, *self.kernel_size), self.depthwise_initializer)
         self.add_bias(outputs)
 
     def slide(self, inputs: Tensor) -> Tensor:
@@ -173,4 +174,8 @@ class DepthwiseConv2D(DepthwiseConvolution):
     rank: ClassVar[int] = 2
 
 
-register_layouts(DepthwiseConvolution, DEPTHWISE_KERNEL, BIAS)
+def _kernel(layer: DepthwiseConvolution) -> ParameterLayout:
+    return replace(DEPTHWISE_KERNEL, sizes=(("multiplier", layer.depth_multiplier),))
+
+
+register_layouts(DepthwiseConvolution, lambda layer: (_kernel(layer), BIAS))

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from feasible.binding import fitted
 from feasible.constraints import Constraint
 from feasible.constraints.function import as_constraint
+from feasible.layouts import ParameterLayout
 from feasible.torch.fast import Plan
-from feasible.torch.layouts import ParameterLayout
 from feasible.torch.plans import plan_of
 from feasible.torch.weights import Weight, weight_of
 
@@ -86,12 +86,11 @@ class Declaration:
         )
         return plan if is_as_it_was else None
 
-    def make_plan(self, module: nn.Module, tensor: Tensor) -> Plan | None:
+    def make_plan(self, tensor: Tensor) -> Plan | None:
         """Find out how the parameter is projected as it is stored.
 
         Args:
-            module: The module.
-            tensor: The weight that it computes with.
+            tensor: The weight that the module computes with.
 
         Returns:
             The plan; None for what is no plain parameter, is seen in other parts than it is stored
@@ -99,7 +98,7 @@ class Declaration:
         """
         self.planned = None
         if type(tensor) is nn.Parameter:
-            found = plan_of(self.resolved, self.layout.view(module, tensor.detach()))
+            found = plan_of(self.resolved, self.layout.view(tensor.detach()))
             if found is not None:
                 plan, stored = found
                 if stored.shape == tensor.shape and stored.stride() == tensor.stride():
@@ -166,7 +165,8 @@ class Bound(NamedTuple):
     @property
     def view(self) -> Tensor:
         """The weight in the layout in which the constraint counts axes, without gradient."""
-        return self.layout.view(self.weight.module, self.weight.tensor.detach())
+        view: Tensor = self.layout.view(self.weight.tensor.detach())
+        return view
 
 
 def prepare(module: nn.Module, layout: ParameterLayout, constraint: AnyConstraint) -> Declaration:
@@ -278,9 +278,9 @@ def bind(
     if weight is None:
         return None
     if declaration.layout.part is not None:
-        name = f"{name}[{declaration.layout.part}]"
+        name = f"{name}[{declaration.layout.part.name}]"
     constraint = declaration.resolved or _resolve(weight, declaration)
-    plan = declaration.known_plan(weight.tensor) or declaration.make_plan(module, weight.tensor)
+    plan = declaration.known_plan(weight.tensor) or declaration.make_plan(weight.tensor)
     return Bound(name, weight, declaration.layout, declaration.constraint, constraint, plan)
 
 
@@ -332,12 +332,12 @@ def constraints_of(model: nn.Module) -> dict[str, Bound]:
 def _resolve(weight: Weight, declaration: Declaration) -> AnyConstraint:
     """Fit a declared constraint to its weight."""
     layout, kind = declaration.layout, type(weight.module).__name__
-    shape = layout.shape(weight.module, weight.tensor)
+    shape = layout.shape(weight.tensor.shape)
     declaration.resolved = fitted(
         f"{kind}.{layout.parameter}, the {layout.role}",
         declaration.constraint,
         shape,
-        layout.unit_axes(len(shape)) if layout.unit_axes else None,
+        layout.unit_axes(len(shape)),
         f"Say what the parameters of {kind} are by feasible.torch.register_layouts",
     )
     return declaration.resolved

@@ -70,7 +70,7 @@ def project_sharded(bounds: Iterable[Bound]) -> None:
         split = [one for one in weight.placements if not isinstance(one, Replicate)]
         order = _order(bound, weight)
         if not split:
-            apply(bound, bound.layout.view(bound.weight.module, weight.to_local()))
+            apply(bound, bound.layout.view(weight.to_local()))
         elif order is None or is_whole_call(constraint):
             _gather(bound, weight)
         else:
@@ -100,12 +100,8 @@ def _order(bound: Bound, weight: DTensor) -> list[int] | None:
     plain = all(type(place) in (Shard, Replicate) for place in weight.placements)
     if bound.layout.part is not None or not plain:
         return None
-    # Strides that tell the axes apart, on a tensor without memory.
-    strides = [10_007 + axis for axis in range(weight.ndim)]
-    blank = torch.empty_strided(weight.shape, strides, device="meta")
-    seen = bound.layout.view(bound.weight.module, blank).stride()
-    order = [stride - 10_007 for stride in seen]
-    return order if sorted(order) == list(range(weight.ndim)) else None
+    place = bound.layout.placement(weight.shape)
+    return list(place.order) if place.is_permutation else None
 
 
 def _piece(
@@ -118,7 +114,7 @@ def _piece(
     _, offsets = compute_local_shape_and_global_offset(
         weight.shape, weight.device_mesh, weight.placements
     )
-    view = bound.layout.view(bound.weight.module, weight.to_local())
+    view = bound.layout.view(weight.to_local())
     place = tuple(
         slice(offsets[stored], offsets[stored] + view.shape[axis])
         for axis, stored in enumerate(order)
@@ -196,7 +192,7 @@ def _groups(mesh: DeviceMesh) -> list[dist.ProcessGroup | None]:
 def _gather(bound: Bound, weight: DTensor) -> None:
     """Project the whole weight in every process, and keep the own part."""
     whole = weight.full_tensor()
-    apply(bound, bound.layout.view(bound.weight.module, whole))
+    apply(bound, bound.layout.view(whole))
     everywhere = [Replicate()] * weight.device_mesh.ndim
     held = DTensor.from_local(whole, weight.device_mesh, everywhere, run_check=False)
     weight.to_local().copy_(held.redistribute(placements=weight.placements).to_local())
