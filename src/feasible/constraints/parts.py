@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from feasible.backends import Array, accumulation_dtype, astype, dtype_name, namespace
+from feasible.backends import Array, accumulation_dtype, astype, beside, dtype_name, namespace
 from feasible.constraints.precision import Precision, precision
 
 Sums = tuple[Array, ...]
@@ -110,7 +110,7 @@ class Part:
             values = values[tuple(slice(None) if size == 1 else part for part, size in here)]
         dtype = None if values.dtype == bool else accumulation_dtype(self.w)
         # Copied, because PyTorch takes no array that is read-only.
-        return self.xp.asarray(values.copy(), dtype=dtype, device=getattr(self.w, "device", None))
+        return beside(values.copy(), self.w, dtype)
 
     def blocks(self) -> Array:
         """Return the blocks, which are whole here, as columns.
