@@ -253,6 +253,18 @@ class Constraint(metaclass=ConstraintType):
         axis = getattr(self, "axis", None)
         return vector_axes(type(self).__name__, axis, shape)
 
+    def doubt(self, shape: Sequence[int]) -> str | None:
+        """Return what is to be said where this constraint is bound to a weight that is trained.
+
+        Args:
+            shape: The weight's shape.
+
+        Returns:
+            A warning, or None.
+        """
+        del shape
+        return None
+
     def vectors(self, shape: Sequence[int]) -> tuple[int, int]:
         """Return how many vectors a weight of this shape holds, and how long each is.
 

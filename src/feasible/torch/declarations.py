@@ -11,8 +11,9 @@ from weakref import WeakValueDictionary
 import torch
 from torch import Tensor, nn
 
-from feasible.binding import as_constraint, fitted
+from feasible.binding import fitted
 from feasible.constraints import Constraint
+from feasible.constraints.function import as_constraint
 from feasible.torch.fast import Plan
 from feasible.torch.layouts import ParameterLayout
 from feasible.torch.plans import plan_of

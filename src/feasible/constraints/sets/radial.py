@@ -86,6 +86,22 @@ class RadialConstraint(Constraint):
         """
         return (yield from moved(part, part.unblocked(_mean(part.blocks(), *self._rings(part)))))
 
+    def doubt(self, shape: Sequence[int]) -> str | None:
+        """Return that samples of even kernels change places at each step.
+
+        Args:
+            shape: The weight's shape.
+
+        Returns:
+            A warning, or None.
+        """
+        if self.rings != "documented" or shape[0] < 4 or shape[0] % 2:
+            return None
+        return (
+            f"{self!r} on a kernel of even size {shape[0]} exchanges the values of its rings at "
+            'each step. RadialConstraint(rings="mean") is the one to train with.'
+        )
+
     def _rings(self, part: Part) -> tuple[list[int], int]:
         """Return the ring of each pixel, and the kernels' size."""
         size = part.w.shape[part.axes[0]]
