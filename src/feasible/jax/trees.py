@@ -14,6 +14,8 @@ import jax.numpy as jnp
 
 from feasible.arguments import check_choice
 from feasible.binding import Layout, fitted
+from feasible.constraints import Constraint
+from feasible.constraints.parts import refuse_complex
 from feasible.jax.layouts import ArrayLayout, as_stored, layouts_of
 from feasible.rules import Rule, Rules, Target, as_rules, describe, match, selects
 from feasible.unit_axes import all_but_last
@@ -296,6 +298,8 @@ def bound(
     unit_axes = known.unit_axes(rank) if known else _unit_axes_of_unknown(leaf, rank)
     counted = tuple(shape[axis] for axis in order)
     unknown = "Say so by feasible.jax.register_layouts"
+    if isinstance(constraint, Constraint):
+        refuse_complex(type(constraint).__name__, leaf.parameter)
     rule = fitted(leaf.name, constraint, counted, unit_axes, unknown, warn=warn)
     return BoundLeaf(leaf, rule, order)
 
