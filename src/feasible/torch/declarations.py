@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from feasible.binding import fitted
 from feasible.constraints import Constraint
-from feasible.constraints.parts import refuse_complex
 from feasible.constraints.function import as_constraint
+from feasible.constraints.parts import refuse_complex
 from feasible.torch.fast import Plan
 from feasible.torch.layouts import ParameterLayout
 from feasible.torch.plans import plan_of
