@@ -14,7 +14,7 @@ import numpy as np
 from feasible.backends import Array, namespace, value_of
 from feasible.constraints.axes import vector_axes
 from feasible.constraints.gate import Measured, measuring, moved, projected
-from feasible.constraints.parts import Part, Projected, Steps, run
+from feasible.constraints.parts import Part, Projected, Steps, refuse_complex, run
 
 # What goes with a projection, so that a class with another projection does not inherit it.
 _OF_PROJECTION = ("measure", "measured", "violations", "quantity", "bounds")
@@ -29,7 +29,7 @@ class ConstraintType(type):
         """Make a constraint, whose attributes are set from then on."""
         made = super().__call__(*args, **kwargs)
         if isinstance(made, Constraint):
-            vars(made)[_MADE] = True
+            Constraint.__setstate__(made, {**vars(made), _MADE: True})
         return made
 
     @property
@@ -93,12 +93,25 @@ class Constraint(metaclass=ConstraintType):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if _MADE in vars(self):
-            raise AttributeError(
-                f"{self!r} cannot be changed, because whoever holds it goes by what it was. "
-                f"Received: {name}={value!r}. Make another, such as by "
-                f"constraint.replace({name}=...), and declare that in its place."
-            )
+            raise self._unchangeable(name, f"{name}={value!r}")
         super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if _MADE in vars(self):
+            raise self._unchangeable(name, f"del constraint.{name}")
+        super().__delattr__(name)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update({name: _read_only(value) for name, value in state.items()})
+
+    def _unchangeable(self, name: str, received: str) -> AttributeError:
+        known = arguments_of(type(self))
+        argument = name if name in known or not known else known[0]
+        return AttributeError(
+            f"{self!r} cannot be changed, because whoever holds it goes by what it was. "
+            f"Received: {received}. Make another, such as by "
+            f"constraint.replace({argument}=...), and declare that in its place."
+        )
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -289,6 +302,7 @@ class Constraint(metaclass=ConstraintType):
         return namespace(w).reshape(self._measured(w).values, (-1,))
 
     def _measured(self, w: Array) -> Measured:
+        refuse_complex(type(self).__name__, w)
         part = Part(w, block_axes(self, w.shape), type(self).__name__)
         found: Measured = run(self.measure(part))
         return found
@@ -398,6 +412,14 @@ def _place(kind: type, name: str) -> int:
     """Return how far up among the classes that a class derives from an attribute is defined."""
     found = (place for place, base in enumerate(kind.__mro__) if name in vars(base))
     return next(found, len(kind.__mro__))
+
+
+def _read_only(value: Any) -> Any:
+    """Return an array that cannot be changed, and anything else as it is."""
+    if isinstance(value, np.ndarray) and value.flags.writeable:
+        value = value.copy()
+        value.flags.writeable = False
+    return value
 
 
 def _hashable(value: Any) -> Hashable:

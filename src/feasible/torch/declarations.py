@@ -14,9 +14,11 @@ from torch import Tensor, nn
 from feasible.binding import fitted
 from feasible.constraints import Constraint
 from feasible.constraints.function import as_constraint
+from feasible.constraints.parts import refuse_complex
 from feasible.layouts import ParameterLayout
 from feasible.torch.fast import Plan
 from feasible.torch.plans import plan_of
+from feasible.torch.storing import require_storable
 from feasible.torch.weights import Weight, weight_of
 
 AnyConstraint = Callable[[Any], Any]
@@ -169,20 +171,29 @@ class Bound(NamedTuple):
         return view
 
 
-def prepare(module: nn.Module, layout: ParameterLayout, constraint: AnyConstraint) -> Declaration:
+def prepare(
+    module: nn.Module,
+    layout: ParameterLayout,
+    constraint: AnyConstraint,
+    *,
+    stored: bool = True,
+) -> Declaration:
     """Check that a constraint can be declared for one parameter of a module.
 
     Args:
         module: The module.
         layout: Which of its parameters, and how its axes are counted. It need not exist yet.
         constraint: A constraint or any callable.
+        stored: Whether projected weights are to be stored, which a weight that is computed from
+            others may not allow.
 
     Returns:
         The declaration, to be attached to the module.
 
     Raises:
         TypeError: If the constraint cannot be called.
-        ValueError: If the parameter exists and does not have the constraint's axes.
+        ValueError: If the parameter exists and does not have the constraint's axes, or does not
+            keep what is assigned to it.
     """
     if not callable(constraint):
         raise TypeError(
@@ -191,7 +202,9 @@ def prepare(module: nn.Module, layout: ParameterLayout, constraint: AnyConstrain
         )
     declaration = Declaration(layout, constraint)
     if (weight := weight_of(module, layout.parameter)) is not None:
-        _resolve(weight, declaration)
+        constraint = _resolve(weight, declaration)
+        if stored:
+            require_storable(weight, layout.view(module, weight.tensor.detach()), constraint)
     return declaration
 
 
@@ -331,6 +344,8 @@ def constraints_of(model: nn.Module) -> dict[str, Bound]:
 
 def _resolve(weight: Weight, declaration: Declaration) -> AnyConstraint:
     """Fit a declared constraint to its weight."""
+    if isinstance(declaration.constraint, Constraint):
+        refuse_complex(type(declaration.constraint).__name__, weight.tensor)
     layout, kind = declaration.layout, type(weight.module).__name__
     shape = layout.shape(weight.tensor.shape)
     declaration.resolved = fitted(

@@ -20,6 +20,7 @@ from feasible.constraints.gate import projecting
 from feasible.constraints.parts import Part, Sums, run_together
 from feasible.torch.applying import apply, observed
 from feasible.torch.declarations import Bound
+from feasible.torch.storing import store
 
 
 class _Piece(NamedTuple):
@@ -82,11 +83,11 @@ def project_sharded(bounds: Iterable[Bound]) -> None:
                 continue
             else:
                 apply(bound, piece.view, place=piece.place)
-        bound.weight.write_back()
+        store(bound.weight)
     for mesh, pieces in crossing.items():
         _project_together(mesh, pieces)
         for piece in pieces:
-            piece.bound.weight.write_back()
+            store(piece.bound.weight)
 
 
 def _sharded(bound: Bound) -> DTensor:
