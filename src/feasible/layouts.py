@@ -287,7 +287,7 @@ class ParameterLayout:
             array = array[tuple(slice(start, stop) for start, stop in place.bounds)]
         if not place.is_permutation:
             array = array.reshape(tuple(size for split in place.splits for size in split))
-        return permuted(array, place.order)
+        return permuted(array, place.order) if self.keras else array
 
 
 def permuted(array: Any, order: tuple[int, ...]) -> Any:
@@ -298,15 +298,13 @@ def permuted(array: Any, order: tuple[int, ...]) -> Any:
         order: The axis that each axis is to be.
 
     Returns:
-        A view; the array itself where the order is as it was.
+        A view.
 
     Example:
         >>> import numpy as np
         >>> permuted(np.ones((3, 2)), (1, 0)).shape
         (2, 3)
     """
-    if order == tuple(range(len(order))):
-        return array
     # NumPy and JAX name it one way, PyTorch the other.
     return (array.permute if hasattr(array, "permute") else array.transpose)(order)
 

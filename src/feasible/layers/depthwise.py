@@ -175,7 +175,9 @@ class DepthwiseConv2D(DepthwiseConvolution):
 
 
 def _kernel(layer: DepthwiseConvolution) -> ParameterLayout:
-    return replace(DEPTHWISE_KERNEL, sizes=(("multiplier", layer.depth_multiplier),))
+    # Asked for before it is there, while the layer is being made.
+    sizes = (("multiplier", vars(layer).get("depth_multiplier", 1)),)
+    return replace(DEPTHWISE_KERNEL, sizes=sizes)
 
 
 register_layouts(DepthwiseConvolution, lambda layer: (_kernel(layer), BIAS))

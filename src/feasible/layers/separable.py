@@ -189,7 +189,8 @@ class SeparableConv2D(SeparableConvolution):
 
 
 def _depthwise(layer: SeparableConvolution) -> ParameterLayout:
-    sizes = (("multiplier", layer.depth_multiplier),)
+    # Asked for before it is there, while the layer is being made.
+    sizes = (("multiplier", vars(layer).get("depth_multiplier", 1)),)
     return replace(DEPTHWISE_KERNEL, parameter="depthwise_weight", sizes=sizes)
 
 

@@ -173,6 +173,8 @@ def _identity(module: nn.Module, name: str) -> object | None:
     parameter = module._parameters.get(name)
     if parameter is not None and is_lazy(parameter):
         return parameter
-    # A layer that is not built yet will have what its row of the table says.
-    unbuilt = getattr(module, "built", True) is False and name not in module._buffers
+    # A layer of ours that is not built yet will have what its row of the table says; one of Keras's
+    # keeps its weights elsewhere.
+    is_ours = hasattr(module, "weight_views")
+    unbuilt = is_ours and not module.built and name not in module._buffers
     return (module, name) if unbuilt else None
