@@ -204,7 +204,7 @@ def prepare(
     if (weight := weight_of(module, layout.parameter)) is not None:
         constraint = _resolve(weight, declaration)
         if stored:
-            require_storable(weight, layout.view(module, weight.tensor.detach()), constraint)
+            require_storable(weight, layout.view(weight.tensor.detach()), constraint)
     return declaration
 
 
