@@ -4,30 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
-from feasible.constraints import Constraint, NormConstraint, RadialConstraint
+from feasible.constraints import Constraint
 
 ConstraintT = TypeVar("ConstraintT")
 
 # The layout in which a constraint's axes are counted: Keras's, or the one a weight is stored in.
 Layout = Literal["keras", "native"]
-
-
-def as_constraint(constraint: Any) -> Constraint:
-    """Return a constraint; for another callable, one that takes the weight as one vector.
-
-    Args:
-        constraint: A constraint, or any callable.
-
-    Returns:
-        What tells the axes of its vectors.
-
-    Example:
-        >>> as_constraint(abs).vectors((3, 5))
-        (1, 15)
-    """
-    return constraint if isinstance(constraint, Constraint) else Constraint()
 
 
 def fitted(
@@ -80,7 +64,7 @@ def fitted(
 def _warn_of_surprises(
     owner: str, constraint: Constraint, shape: Sequence[int], unit_axes: Sequence[int] | None
 ) -> None:
-    if isinstance(constraint, NormConstraint) and constraint.axis == 0 and len(shape) > 2:
+    if getattr(constraint, "axis", None) == 0 and len(shape) > 2:
         unit = constraint.along([0] if unit_axes is None else unit_axes)
         (count, length), (units, weights) = constraint.vectors(shape), unit.vectors(shape)
         if count != units:
@@ -91,15 +75,5 @@ def _warn_of_surprises(
                 UserWarning,
                 stacklevel=2,
             )
-    if (
-        isinstance(constraint, RadialConstraint)
-        and constraint.rings == "documented"
-        and shape[0] >= 4
-        and shape[0] % 2 == 0
-    ):
-        warnings.warn(
-            f"{owner}: {constraint!r} on a kernel of even size {shape[0]} exchanges the values of "
-            'its rings at each step. RadialConstraint(rings="mean") is the one to train with.',
-            UserWarning,
-            stacklevel=2,
-        )
+    if (doubt := constraint.doubt(shape)) is not None:
+        warnings.warn(f"{owner}: {doubt}", UserWarning, stacklevel=2)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from feasible.backends import Array, namespace
-from feasible.constraints import Constraint
+from feasible.backends import Array
+from feasible.constraints.function import as_constraint
 from feasible.ops import convert_to_numpy
 from feasible.requirements import require
 
@@ -79,7 +79,7 @@ class Row:
             >>> row.violating, row.worst
             (1, 0.25)
         """
-        rule = constraint if isinstance(constraint, Constraint) else _Called(constraint)
+        rule = as_constraint(constraint)
         violations = convert_to_numpy(rule.violations(weight)).astype(np.float64)
         vectors, length = rule.vectors(weight.shape)
         return cls(
@@ -95,35 +95,6 @@ class Row:
             rule.bounds,
             convert_to_numpy(rule.measured(weight)).astype(np.float64),
         )
-
-
-class _Called(Constraint):
-    """A plain callable, measured by how far it moves the weight."""
-
-    def __init__(self, function: Any) -> None:
-        self.function = function
-
-    def __call__(self, w: Array) -> Array:
-        return self.function(namespace(w).asarray(w, copy=True))
-
-    def __repr__(self) -> str:
-        return shown(self.function)
-
-
-def shown(constraint: Any) -> str:
-    """Return what to print for a constraint: of a plain function, the name.
-
-    Args:
-        constraint: A constraint or any callable.
-
-    Returns:
-        Its name or its repr.
-
-    Example:
-        >>> shown(abs)
-        'abs'
-    """
-    return getattr(constraint, "__name__", None) or repr(constraint)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ class CenterAround(Constraint):
 
 class Undescribed(Constraint):
     def __init__(self, bound: float) -> None:
-        self.bound = bound
+        self.largest = bound
 
 
 class Nested(Constraint):

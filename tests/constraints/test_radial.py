@@ -14,7 +14,7 @@ from hypothesis import given
 from tests.conftest import BACKENDS, Backend
 
 from feasible.constraints import RadialConstraint
-from feasible.constraints.radial import ring_indices
+from feasible.constraints.sets.radial import ring_indices
 
 GOLDEN = json.loads(
     (Path(__file__).parent / "golden" / "radial-tfkeras-2.15.1.json").read_text("utf-8")

@@ -45,7 +45,7 @@ class CenterAround(Constraint):
 
 class Undescribed(Constraint):
     def __init__(self, bound: float) -> None:
-        self.bound = bound
+        self.largest = bound
 
 
 class Elsewhere:
@@ -346,7 +346,7 @@ def test_arguments_that_the_class_does_not_have(config: dict[str, Any], words: s
 
 def test_our_own_are_read_as_keras_writes_them() -> None:
     entry = {
-        "module": "feasible.constraints.norms",
+        "module": "feasible.constraints.sets.norms",
         "class_name": "MaxNorm",
         "config": {"max_value": 2, "axis": "unit"},
         "registered_name": "feasible>MaxNorm",
@@ -399,7 +399,7 @@ def test_constraint_that_does_not_describe_itself() -> None:
     for constraint in (Undescribed(2), register("mypkg")(Undescribed)(2)):
         with pytest.raises(InvalidArgumentError, match="override `get_config` in Undescribed") as e:
             serialize(constraint)
-        assert "arguments for bound" in str(e.value)
+        assert "arguments for largest" in str(e.value)
 
 
 def test_config_that_does_not_fit_the_constructor() -> None:

@@ -24,8 +24,8 @@ from feasible import (
     constraints,
     ops,
 )
+from feasible.constraints.function import name_of
 from feasible.jax import project
-from feasible.report import shown
 
 CONSTRAINTS = [
     MaxNorm(2, axis=(0,)),
@@ -227,7 +227,7 @@ def test_gradients_are_those_of_the_constraint(constraint: Any) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("constraint", [*CONSTRAINTS, jnp.tanh], ids=shown)
+@pytest.mark.parametrize("constraint", [*CONSTRAINTS, jnp.tanh], ids=name_of)
 def test_the_program_is_one_and_calls_nothing_outside(constraint: Any) -> None:
     def function(w: Any) -> Any:
         return project({"w": constraint}, {"w": w})["w"]

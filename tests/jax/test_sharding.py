@@ -19,8 +19,8 @@ from jax.sharding import PartitionSpec as P
 from tests.jax.test_trees import Stored
 
 from feasible import MaxNorm, MinMaxNorm, NonNeg, RadialConstraint, UnitNorm
+from feasible.constraints.function import name_of
 from feasible.jax import apply_updates, check, constrain_updates, project
-from feasible.report import shown
 
 WEIGHT = np.random.default_rng(0).normal(size=(8, 16)).astype("float32") * 3
 COLLECTIVES = "all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter"
@@ -219,7 +219,7 @@ UNSAID = r"kernel: inside shard_map it must be said whether .* with the axes 'x'
 ROWS = {"kernel": P("x", None)}
 
 
-@pytest.mark.parametrize("constraint", [MaxNorm(1), UnitNorm(axis=1), jnp.tanh], ids=shown)
+@pytest.mark.parametrize("constraint", [MaxNorm(1), UnitNorm(axis=1), jnp.tanh], ids=name_of)
 def test_it_must_be_said_whether_vectors_are_spread(constraint: Any, checked: bool) -> None:
     def direct(params: Any) -> Any:
         return project({"kernel": constraint}, params)

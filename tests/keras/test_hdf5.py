@@ -203,6 +203,82 @@ def test_a_circle_ends() -> None:
         read(bytes(content), "layers/layer_7/vars/0")
 
 
+def appended(content: bytes, part: bytes, *changes: tuple[int, bytes]) -> bytes:
+    """A file with a part more at its end, and other bytes at some places."""
+    changed = bytearray(content + part)
+    for place, new in (*changes, (40, struct.pack("<Q", len(changed)))):
+        changed[place : place + len(new)] = new
+    return bytes(changed)
+
+
+def doubling_tree(levels: int = 40) -> bytes:
+    """A tree in which each node has the one below twice: of 2 ** levels leaves, in a few bytes."""
+    content = written(lambda root: root.create_dataset("0", data=VALUES))
+    leaf = child = content.index(b"TREE")
+    part = b""
+    for level in range(1, levels + 1):
+        node = struct.pack("<4sBBH16x5Q", b"TREE", 0, level, 2, 0, child, 0, child, 0)
+        child, part = len(content) + len(part), part + node
+    word = struct.pack("<Q", leaf)
+    root = content.index(word, File(content).root)  # in the header, not in the superblock
+    return appended(content, part, (root, struct.pack("<Q", child)))
+
+
+def doubling_header(messages: int = 4000) -> bytes:
+    """A header of which each message is continued by all of them."""
+    content = written(lambda root: root.create_dataset("0", data=VALUES))
+    root = File(content).root
+    message = struct.pack("<HHB3xQQ", 0x10, 16, 0, len(content), 24 * messages)
+    first = (root + 2, struct.pack("<H", 2**16 - 1))  # how many messages there are
+    return appended(content, message * messages, first, (root + 16, message))
+
+
+@pytest.mark.parametrize("content", [doubling_tree(), doubling_header()], ids=["tree", "header"])
+def test_parts_that_are_referred_to_many_times_end_soon(content: bytes) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="in a circle"):
+            read(content, "0")
+        assert tracemalloc.get_traced_memory()[1] < 2**23
+    finally:
+        tracemalloc.stop()
+
+
+SIZE = 77
+
+
+def many_texts(root: h5py.File) -> None:
+    texts = np.array(["a"] * SIZE, dtype=object)
+    root.attrs.create("config", texts, dtype=h5py.string_dtype())
+
+
+@pytest.mark.parametrize("size", [2**20, 2**28, 2**32 - 1, 2**40, 2**63, 2**64 - 1])
+def test_a_size_that_no_file_has_takes_no_memory(size: int) -> None:
+    def absurd(fill: Callable[[h5py.File], Any]) -> bytes:
+        return written(fill).replace(struct.pack("<Q", SIZE), struct.pack("<Q", size))
+
+    array = absurd(lambda root: root.create_dataset("0", data=np.ones((SIZE, 2), np.float32)))
+    texts = File(absurd(many_texts))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="is not in the file"):
+            read(array, "0")
+        with pytest.raises(ValueError, match="is not in the file"):
+            texts.texts(texts.root, "config")
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_floats_of_another_form_are_refused() -> None:
+    content = written(lambda root: root.create_dataset("0", data=VALUES.astype(np.float16)))
+    half = struct.pack("<HHBBBBI", 0, 16, 10, 5, 0, 10, 15)
+    assert content.count(half) == 1
+    other = struct.pack("<HHBBBBI", 0, 16, 7, 8, 0, 7, 127)  # bfloat16's
+    with pytest.raises(ValueError, match="not of floating numbers"):
+        read(content.replace(half, other), "0")
+
+
 @settings(max_examples=400)
 @given(st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from(PLACES)), max_size=3))
 def test_parts_that_refer_to_wrong_places_end_in_an_error(moved: list[tuple[int, int]]) -> None:

@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from feasible import MaxNorm, MinMaxNorm, NonNeg, RadialConstraint, UnitNorm
-from feasible.torch import constrain, plans
-from feasible.torch.compiled import Compiled
-from feasible.torch.plans import Calling, plan_of
+from feasible import MaxNorm, MinMaxNorm, NonNeg, UnitNorm
+from feasible.torch import constrain, fast
+from feasible.torch.fast.loop_plan import LoopPlan
+from feasible.torch.plans import plan_of
+from feasible.torch.stacking import StackingPlan
 
 CONSTRAINTS = [MaxNorm(1, axis=(1, 2)), UnitNorm(axis=0), MinMaxNorm(0.5, 1, 0.5, axis=None)]
 
@@ -24,7 +25,7 @@ def test_what_is_called_for_several_weights(constraint: Any, shape: tuple[int, .
     weights = [torch.randn(shape, dtype=torch.float64) for _ in range(5)]
     expected = [constraint(weight) for weight in weights]
     (plan,) = {plan_of(constraint, weight)[0] for weight in weights}
-    assert isinstance(plan, Calling)
+    assert isinstance(plan, StackingPlan)
     plan.project(weights)
     torch.testing.assert_close(weights, expected, rtol=1e-14, atol=0)
 
@@ -36,7 +37,7 @@ def test_clipping_equals_a_call(
     dtype: torch.dtype, count: int, compiled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not compiled:
-        monkeypatch.setattr(plans, "can_be_compiled", lambda weight: False)
+        monkeypatch.setattr(fast, "can_be_compiled", lambda weight: False)
     tiny = torch.finfo(dtype).smallest_normal * torch.finfo(dtype).eps
     entries = [-0.0, 0.0, math.nan, -math.inf, math.inf, -1.0, 1.0, -tiny, tiny, -3 * tiny]
     weight = torch.tensor(entries * 7, dtype=dtype)
@@ -74,7 +75,7 @@ def test_what_there_is_no_plan_for() -> None:
         def __call__(self, w: torch.Tensor) -> torch.Tensor:
             return w.clamp(0, 1)
 
-    for constraint in (Doubled(1), Clipped(), RadialConstraint(), torch.relu):
+    for constraint in (Doubled(1), Clipped(), torch.relu):
         assert plan_of(constraint, torch.ones(3, 2)) is None
     for weight in (torch.ones(3, 2, dtype=torch.int32), torch.ones(3, 2, device="meta")):
         assert plan_of(MaxNorm(1), weight) is None
@@ -104,9 +105,9 @@ def test_one_step_of_many_weights_equals_a_call_for_each(monkeypatch: pytest.Mon
     model = nn.ModuleList(nn.Linear(*shape) for shape in shapes)
     constrain(model, kernel=MaxNorm(0.5, axis="unit"), bias=NonNeg())
     sizes: list[int] = []
-    project = Compiled.project
+    project = LoopPlan.project
     monkeypatch.setattr(
-        Compiled, "project", lambda self, some: sizes.append(len(some)) or project(self, some)
+        LoopPlan, "project", lambda self, some: sizes.append(len(some)) or project(self, some)
     )
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)

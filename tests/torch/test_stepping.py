@@ -247,7 +247,9 @@ def test_compiled_steps_are_compiled_as_without_constraints() -> None:
         lambda layer: setattr(layer.weight, "data", layer.weight.data.bfloat16()),
         lambda layer: setattr(layer.weight, "data", layer.weight.data.double()),
         lambda layer: setattr(layer, "weight", nn.Parameter(layer.weight.data.clone())),
-        lambda layer: setattr(layer.kernel_constraint, "max_value", 1),
+        lambda layer: setattr(
+            layer, "kernel_constraint", layer.kernel_constraint.replace(max_value=1)
+        ),
     ],
     ids=["strides", "half", "double", "replaced", "bound"],
 )

@@ -5,12 +5,11 @@ the same shape, dtype, device and library.
 """
 
 from feasible.constraints.base import Constraint
-from feasible.constraints.non_negative import NonNeg
-from feasible.constraints.norm_constraint import NormConstraint
-from feasible.constraints.norms import MaxNorm, MinMaxNorm, UnitNorm
-from feasible.constraints.radial import RadialConstraint
 from feasible.constraints.registry import register
 from feasible.constraints.serialization import deserialize, get, serialize
+from feasible.constraints.sets.non_negative import NonNeg
+from feasible.constraints.sets.norms import MaxNorm, MinMaxNorm, NormConstraint, UnitNorm
+from feasible.constraints.sets.radial import RadialConstraint
 
 max_norm = MaxNorm
 min_max_norm = MinMaxNorm

@@ -9,10 +9,9 @@ from typing import Any, TypeVar
 
 from feasible.arguments import InvalidArgumentError
 from feasible.constraints.base import Constraint
-from feasible.constraints.non_negative import NonNeg
-from feasible.constraints.norm_constraint import NormConstraint
-from feasible.constraints.norms import MaxNorm, MinMaxNorm, UnitNorm
-from feasible.constraints.radial import RadialConstraint
+from feasible.constraints.sets.non_negative import NonNeg
+from feasible.constraints.sets.norms import MaxNorm, MinMaxNorm, NormConstraint, UnitNorm
+from feasible.constraints.sets.radial import RadialConstraint
 
 Registered = TypeVar("Registered", bound=Callable[..., Any])
 
@@ -23,7 +22,7 @@ OF_KERAS = (Constraint, MaxNorm, MinMaxNorm, NonNeg, UnitNorm)
 BUILT_IN = (*OF_KERAS, NormConstraint, RadialConstraint)
 
 # MaxNorm, max_norm as in Keras, and maxnorm as in tf.keras.
-_NAMES: dict[str, type[Constraint]] = {kind.__name__: kind for kind in BUILT_IN} | {
+_NAMES: dict[str, Any] = {kind.__name__: kind for kind in BUILT_IN} | {
     name: kind
     for snake_case, kind in {
         "constraint": Constraint,

@@ -10,7 +10,7 @@ import numpy as np
 
 from feasible.arguments import InvalidArgumentError
 from feasible.backends import Array
-from feasible.constraints.base import Constraint
+from feasible.constraints.base import Constraint, attributes_of
 from feasible.constraints.registry import BUILT_IN, OF_KERAS, OWN_PACKAGE, find, registered_name
 
 Projection = Callable[[Array], Array]
@@ -93,7 +93,7 @@ def _serialized_instance(constraint: Any) -> dict[str, Any]:
             "constraint",
             constraint,
             f"described by its config: override `get_config` in {kind.__name__}, so that it "
-            f"returns the constructor's arguments for {', '.join(vars(constraint))}",
+            f"returns the constructor's arguments for {', '.join(attributes_of(constraint))}",
         )
     config = {
         name: _as_json(kind.__name__, name, value)

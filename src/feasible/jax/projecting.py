@@ -7,11 +7,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 
-from feasible.binding import Layout, as_constraint
-from feasible.constraints import NormConstraint
-from feasible.jax.trees import AnyConstraint, BoundLeaf, bound_leaves, flat
+from feasible.binding import Layout
+from feasible.constraints import Constraint
+from feasible.constraints.base import is_whole_call
+from feasible.constraints.gate import projected as projected_whole
+from feasible.constraints.gate import projecting
+from feasible.constraints.parts import Part, Sums, run_together
+from feasible.jax.trees import BoundLeaf, bound_leaves, flat
 from feasible.rules import Rules
 
 AxisName = str | Sequence[str] | None
@@ -95,45 +100,57 @@ def projected(bound: BoundLeaf, w: Any, axis_name: AxisName = None) -> Any:
     constraint, order = bound.constraint, bound.order
     if isinstance(w, jax.ShapeDtypeStruct):
         return w
-    vector_axes = as_constraint(constraint).vector_axes(tuple(w.shape[axis] for axis in order))
-    names = _spread_over(bound, w, axis_name) if vector_axes else ()
-    if _is_built_in_norm(constraint):
-        stored = constraint.along(sorted(order[axis] for axis in vector_axes))
-        return _rescaled(stored, w, names) if isinstance(w, jax.Array) else stored(w)
-    if names:
+    whole = is_whole_call(constraint)
+    shape = tuple(w.shape[axis] for axis in order)
+    axes = tuple(range(len(order))) if whole else constraint.vector_axes(shape)
+    names = _spread_over(bound, w, axis_name) if axes or whole else ()
+    if names and (whole or constraint.whole_blocks):
         raise ValueError(
-            f"{bound.leaf.name}: the vectors of {constraint!r} cannot be put together from parts, "
-            f"as norms can. Received: axis_name={axis_name!r}. Project it in a call of its own: "
-            "with axis_name=() if its vectors are not spread, or else outside of shard_map."
+            f"{bound.leaf.name}: the vectors of {constraint!r} must be whole, and cannot be put "
+            f"together from parts. Received: axis_name={axis_name!r}. Project it in a call of its "
+            "own: "
+            "with axis_name=() if its vectors are not spread, or else outside of shard_map. A "
+            "constraint of your own that overrides `project` can add up sums over devices."
         )
-    if not vector_axes:
-        return _checked(bound, w, constraint(w))
-    if len(order) < w.ndim:
-        one = bound._replace(order=tuple(axis - 1 for axis in order))
-        return jax.vmap(lambda part: projected(one, part, axis_name))(w)
-    seen = w.transpose(order)
-    result = _checked(bound, seen, constraint(seen))
-    return result.transpose(tuple(map(order.index, range(w.ndim))))
+    stacked = w.ndim - len(order)
+    to_keras = (*range(stacked), *order)
+    seen = w.transpose(to_keras)
+    if whole:
+        for _ in range(stacked):
+            constraint = jax.vmap(constraint)
+        result = _checked(bound, seen, constraint(seen))
+    else:
+        result = _by_parts(constraint, seen, tuple(stacked + axis for axis in axes), stacked, names)
+    return result.transpose(tuple(map(to_keras.index, range(w.ndim))))
 
 
-def _is_built_in_norm(constraint: AnyConstraint) -> bool:
-    return (
-        isinstance(constraint, NormConstraint)
-        and type(constraint).__call__ is NormConstraint.__call__
-    )
-
-
-def _rescaled(constraint: NormConstraint, w: Any, names: tuple[str, ...]) -> Any:
-    """Bring the norms of an array's vectors within their bounds, reading it twice and no more."""
+def _by_parts(
+    constraint: Constraint, w: Any, axes: tuple[int, ...], stacked: int, names: tuple[str, ...]
+) -> Any:
+    """Return an array projected, its sums added up over the devices of a mesh."""
+    length = math.prod(w.shape[axis] for axis in axes)
+    if not isinstance(w, jax.Array):
+        return projected_whole(constraint, Part(w, axes, type(constraint).__name__))
     if w.dtype.itemsize < 4:
         # What is measured must be what is stored: compilers keep more digits between operations.
         w = lax.optimization_barrier(w)
-    squares = constraint.squares(w)
-    _, length = constraint.vectors(w.shape)
-    if names:
-        squares = lax.psum(squares, names)
-        length *= math.prod(map(lax.axis_size, names))
-    return constraint.rescaled(w, squares, length)
+    part = Part(
+        w,
+        axes,
+        type(constraint).__name__,
+        length=length * math.prod(map(lax.axis_size, names)),
+        stacked=stacked,
+        near_bound=True,
+    )
+
+    def add(sums: dict[int, Sums]) -> dict[int, Sums]:
+        if not names:
+            return sums
+        # Stacked, so that a round of sums is one message.
+        return {place: tuple(lax.psum(jnp.stack(some), names)) for place, some in sums.items()}
+
+    (result,) = run_together([projecting(constraint, part)], add)
+    return result
 
 
 def _spread_over(bound: BoundLeaf, w: Any, axis_name: AxisName) -> tuple[str, ...]:

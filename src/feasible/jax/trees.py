@@ -12,6 +12,8 @@ import jax.numpy as jnp
 
 from feasible.arguments import check_choice
 from feasible.binding import Layout, fitted
+from feasible.constraints import Constraint
+from feasible.constraints.parts import refuse_complex
 from feasible.known_layouts import layouts_of
 from feasible.layouts import ParameterLayout
 from feasible.rules import Rule, Rules, Target, as_rules, describe, match, selects
@@ -286,6 +288,8 @@ def bound(
     unit_axes = known.unit_axes(len(order))
     counted = tuple(shape[axis] for axis in order)
     unknown = "Say so by feasible.jax.register_layouts"
+    if isinstance(constraint, Constraint):
+        refuse_complex(type(constraint).__name__, leaf.parameter)
     rule = fitted(leaf.name, constraint, counted, unit_axes, unknown, warn=warn)
     return BoundLeaf(leaf, rule, order)
 

@@ -2,9 +2,13 @@
 
 It is for files that nobody vouches for. Of 60,000 files in which a few words had been exchanged,
 HDF5's own library, in version 2.0.0, hung on five, taking memory all the while, and crashed on one.
-This reader knows only groups, whole arrays of floating numbers, and texts in attributes. Arrays
-take no memory, as they are views of the file's bytes; and no byte is parsed twice, so that it
-always ends.
+Of 60,000 damaged files of at most 50 KB, pyfive 1.3.0 asked for more than 1 GiB on 61; a tree of
+7 KB, each node of which has the one below twice, takes it past 1 GiB in ten seconds; and floats of
+another form, or an array that another file holds, it reads as wrong numbers. This reader ended on
+each of these files within 0.02 s, with arrays of the wanted shapes or an error.
+
+It knows only groups, whole arrays of floating numbers, and texts in attributes. Arrays take no
+memory, as they are views of the file's bytes; and no byte is parsed twice, so that it always ends.
 """
 
 from __future__ import annotations

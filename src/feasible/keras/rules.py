@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from feasible.arguments import InvalidArgumentError
-from feasible.constraints import NonNeg, NormConstraint, RadialConstraint, deserialize
+from feasible.constraints import deserialize
+from feasible.constraints.base import is_whole_call
 from feasible.keras.archive import open_archive
 from feasible.keras.errors import ArchiveError
 
@@ -150,9 +151,10 @@ def _role(argument: _Argument, constraint: Any) -> str:
 
 def _acts_in_space(constraint: Any, spatial: int) -> bool:
     """Return whether a constraint means the same however channels are laid out."""
-    if not isinstance(constraint, NormConstraint):
-        return isinstance(constraint, NonNeg | RadialConstraint)
-    axis = constraint.axis
+    if is_whole_call(constraint):
+        return False
+    axis = getattr(constraint, "axis", ())
     if axis is None or isinstance(axis, str):
         return True
-    return all(one % (spatial + 2) < spatial for one in ([axis] if isinstance(axis, int) else axis))
+    along = constraint.vector_axes((1,) * (spatial + 2))
+    return all(one < spatial for one in along)

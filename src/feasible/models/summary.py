@@ -8,10 +8,11 @@ from typing import NamedTuple
 from torch import nn
 
 from feasible.constraints import Constraint
+from feasible.constraints.function import name_of
 from feasible.known_layouts import layouts_of
 from feasible.layers.layer import Layer, Shape
 from feasible.models.weight_views import count_params, is_built
-from feasible.report import aligned, shown
+from feasible.report import aligned
 from feasible.torch.declarations import Bound, constraints_of, declared_constraint
 
 
@@ -83,12 +84,12 @@ def _constraints(layer: nn.Module) -> Iterator[str]:
         if isinstance(module, Layer) and not module.built:
             for layout in layouts_of(module):
                 if (constraint := declared_constraint(module, layout)) is not None:
-                    yield f"{name}.{layout.role}: {shown(constraint)}".lstrip(".")
+                    yield f"{name}.{layout.role}: {name_of(constraint)}".lstrip(".")
 
 
 def _described(bound: Bound) -> str:
     path = bound.name.rpartition(".")[0]
-    text = f"{path}.{bound.layout.role}: {shown(bound.declared)}".lstrip(".")
+    text = f"{path}.{bound.layout.role}: {name_of(bound.declared)}".lstrip(".")
     if not isinstance(bound.constraint, Constraint):
         return text
     vectors, length = bound.constraint.vectors(bound.view.shape)

@@ -29,26 +29,27 @@ def observed(bound: Bound, view: Tensor) -> list[Seeing]:
     return [seeing for observe in observers if (seeing := observe(bound, view)) is not None]
 
 
-def apply(bound: Bound, view: Tensor) -> None:
+def apply(bound: Bound, view: Tensor, place: tuple[slice, ...] | None = None) -> None:
     """Replace a weight, or a process's part of one, by its projection.
 
     Args:
         bound: The weight and its constraint.
         view: What to project, in the layout in which the constraint counts axes; written in place.
+        place: Where that is in the weight, if it is a part of it, with whole blocks.
 
     Raises:
         TypeError: If the constraint does not return a tensor.
         ValueError: If it returns one of another shape, dtype or device; the weight stays.
     """
     seeings = observed(bound, view)
-    _project(bound, view)
+    _project(bound, view, place)
     for see in seeings:
         see(view)
 
 
-def _project(bound: Bound, view: Tensor) -> None:
+def _project(bound: Bound, view: Tensor, place: tuple[slice, ...] | None) -> None:
     constraint = bound.constraint
-    if (planned := plan_of(constraint, view)) is not None:
+    if (planned := plan_of(constraint, view, place)) is not None:
         plan, stored = planned
         plan.project([stored])
         return

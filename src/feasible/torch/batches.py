@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from feasible.torch.applying import apply, observed, observers
 from feasible.torch.declarations import AnyConstraint, Bound, Declaration
-from feasible.torch.plans import Plan
+from feasible.torch.fast import Plan
+from feasible.torch.storing import store
 from feasible.torch.weights import is_sharded
 
 # What is declared for a weight, and what to call it: by its own name, or its module's and its own.
@@ -90,7 +91,7 @@ class Batch:
     def _project_others(self) -> None:
         for bound in self._alone:
             apply(bound, bound.view)
-            bound.weight.write_back()
+            store(bound.weight)
         if self._sharded:
             from feasible.torch.sharding import project_sharded  # imports torch.distributed's
 

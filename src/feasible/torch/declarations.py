@@ -11,10 +11,14 @@ from weakref import WeakValueDictionary
 import torch
 from torch import Tensor, nn
 
-from feasible.binding import as_constraint, fitted
+from feasible.binding import fitted
 from feasible.constraints import Constraint
+from feasible.constraints.function import as_constraint
+from feasible.constraints.parts import refuse_complex
 from feasible.layouts import ParameterLayout
-from feasible.torch.plans import Plan, plan_of
+from feasible.torch.fast import Plan
+from feasible.torch.plans import plan_of
+from feasible.torch.storing import require_storable
 from feasible.torch.weights import Weight, weight_of
 
 AnyConstraint = Callable[[Any], Any]
@@ -31,7 +35,6 @@ class Planned(NamedTuple):
         dtype: Its dtype.
         device: Its device.
         marks: How many marks those who take parameters over have left on it.
-        numbers: The constraint's numbers.
         plan: How it is projected.
     """
 
@@ -40,7 +43,6 @@ class Planned(NamedTuple):
     dtype: torch.dtype
     device: torch.device
     marks: int
-    numbers: dict[str, Any]
     plan: Plan
 
 
@@ -75,7 +77,7 @@ class Declaration:
         """
         if self.planned is None or type(parameter) is not nn.Parameter:
             return None
-        shape, stride, dtype, device, marks, numbers, plan = self.planned
+        shape, stride, dtype, device, marks, plan = self.planned
         # Asked of each weight after each step, so one by one, without making anything.
         is_as_it_was = (
             parameter.shape == shape
@@ -83,7 +85,6 @@ class Declaration:
             and parameter.dtype is dtype
             and parameter.device == device
             and len(parameter.__dict__) == marks
-            and vars(self.resolved) == numbers
         )
         return plan if is_as_it_was else None
 
@@ -95,7 +96,7 @@ class Declaration:
 
         Returns:
             The plan; None for what is no plain parameter, is seen in other parts than it is stored
-            in, or has another constraint than those of this package.
+            in, or has a function of the whole weight for a constraint.
         """
         self.planned = None
         if type(tensor) is nn.Parameter:
@@ -109,7 +110,6 @@ class Declaration:
                         tensor.dtype,
                         tensor.device,
                         len(vars(tensor)),
-                        dict(vars(self.resolved)),
                         plan,
                     )
         return self.planned.plan if self.planned else None
@@ -171,20 +171,29 @@ class Bound(NamedTuple):
         return view
 
 
-def prepare(module: nn.Module, layout: ParameterLayout, constraint: AnyConstraint) -> Declaration:
+def prepare(
+    module: nn.Module,
+    layout: ParameterLayout,
+    constraint: AnyConstraint,
+    *,
+    stored: bool = True,
+) -> Declaration:
     """Check that a constraint can be declared for one parameter of a module.
 
     Args:
         module: The module.
         layout: Which of its parameters, and how its axes are counted. It need not exist yet.
         constraint: A constraint or any callable.
+        stored: Whether projected weights are to be stored, which a weight that is computed from
+            others may not allow.
 
     Returns:
         The declaration, to be attached to the module.
 
     Raises:
         TypeError: If the constraint cannot be called.
-        ValueError: If the parameter exists and does not have the constraint's axes.
+        ValueError: If the parameter exists and does not have the constraint's axes, or does not
+            keep what is assigned to it.
     """
     if not callable(constraint):
         raise TypeError(
@@ -193,7 +202,9 @@ def prepare(module: nn.Module, layout: ParameterLayout, constraint: AnyConstrain
         )
     declaration = Declaration(layout, constraint)
     if (weight := weight_of(module, layout.parameter)) is not None:
-        _resolve(weight, declaration)
+        constraint = _resolve(weight, declaration)
+        if stored:
+            require_storable(weight, layout.view(weight.tensor.detach()), constraint)
     return declaration
 
 
@@ -333,6 +344,8 @@ def constraints_of(model: nn.Module) -> dict[str, Bound]:
 
 def _resolve(weight: Weight, declaration: Declaration) -> AnyConstraint:
     """Fit a declared constraint to its weight."""
+    if isinstance(declaration.constraint, Constraint):
+        refuse_complex(type(declaration.constraint).__name__, weight.tensor)
     layout, kind = declaration.layout, type(weight.module).__name__
     shape = layout.shape(weight.tensor.shape)
     declaration.resolved = fitted(

@@ -102,5 +102,5 @@ def parametrization(
             "parametrization", "name", name, f"that of a weight of {type(module).__name__}"
         )
     rows = [row for row in layouts_of(module) if row.parameter == name and row.part is None]
-    declaration = prepare(module, rows[0] if rows else layout, constraint)
+    declaration = prepare(module, rows[0] if rows else layout, constraint, stored=False)
     return Projected(declaration.resolved or constraint, declaration.layout)

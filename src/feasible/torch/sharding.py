@@ -2,45 +2,61 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.tensor import DTensor, Replicate, Shard
+from torch.distributed.tensor import DTensor, Placement, Replicate, Shard
 from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
 
-from feasible.constraints import NormConstraint
+from feasible.constraints import Constraint
+from feasible.constraints.base import is_whole_call
+from feasible.constraints.gate import projecting
+from feasible.constraints.parts import Part, Sums, run_together
 from feasible.torch.applying import apply, observed
 from feasible.torch.declarations import Bound
+from feasible.torch.storing import store
 
 
-class _Part(NamedTuple):
-    """A process's part of a weight whose vectors go on in other processes.
+class _Piece(NamedTuple):
+    """A process's part of a weight.
 
     Attributes:
         bound: The weight and its constraint.
         view: The part, in the layout in which the constraint counts axes.
         vectors: The shape of all vectors of the weight: 1 along the axes of a vector.
-        place: Which of those vectors are partly here, after an axis of all their sums.
+        place: Where the part is in the weight.
+        axes: The axes of a vector.
+        length: How long a whole vector is.
     """
 
     bound: Bound
     view: Tensor
     vectors: tuple[int, ...]
     place: tuple[slice, ...]
+    axes: tuple[int, ...]
+    length: int
+
+    @property
+    def here(self) -> tuple[slice, ...]:
+        """Which of all vectors are partly here."""
+        return tuple(
+            slice(0, 1) if axis in self.axes else along for axis, along in enumerate(self.place)
+        )
 
 
 def project_sharded(bounds: Iterable[Bound]) -> None:
     """Project sharded weights, each process its own part.
 
-    Where no vector crosses from one process to another, nothing is communicated. Norms that do are
-    completed by one all-reduce for all weights of a mesh together, of one number a vector. Other
-    vectors that do have their weight gathered, one weight at a time.
+    Where no vector crosses from one process to another, nothing is communicated. Sums over vectors
+    that do are completed for all weights of a mesh together, by one all-reduce for each round of
+    sums that a constraint asks for: norms ask for one. Functions of the whole weight, and sets that
+    need whole vectors, have their weight gathered, one weight at a time.
 
     Args:
         bounds: The weights, which are of type `DTensor`, and their constraints, in the same order
@@ -49,33 +65,29 @@ def project_sharded(bounds: Iterable[Bound]) -> None:
     Raises:
         ValueError: If a constraint returns another shape, dtype or device.
     """
-    crossing: dict[DeviceMesh, list[_Part]] = defaultdict(list)
+    crossing: dict[DeviceMesh, list[_Piece]] = defaultdict(list)
     for bound in bounds:
-        weight = _sharded(bound)
-        order, axes = _order(bound), _axes(bound)
-        if not axes and bound.layout.part is None:
-            apply(bound, weight.to_local())  # each entry alone, in whatever layout
-        elif _is_whole_here(weight, order, axes):
+        weight, constraint = _sharded(bound), bound.constraint
+        split = [one for one in weight.placements if not isinstance(one, Replicate)]
+        order = _order(bound, weight)
+        if not split:
             apply(bound, bound.layout.view(weight.to_local()))
-        elif order is not None and isinstance(bound.constraint, NormConstraint):
-            crossing[weight.device_mesh].append(_part(bound, weight, order, axes))
-            continue
-        else:
+        elif order is None or is_whole_call(constraint):
             _gather(bound, weight)
-        bound.weight.write_back()
-    for mesh, parts in crossing.items():
-        _complete(mesh, parts)
-        for part in parts:
-            part.bound.weight.write_back()
-
-
-def _is_whole_here(weight: DTensor, order: list[int] | None, axes: tuple[int, ...]) -> bool:
-    """Say whether no vector goes on in another process."""
-    split = [place for place in weight.placements if not isinstance(place, Replicate)]
-    if not split or order is None:
-        return not split
-    along = {order[axis] for axis in axes}
-    return not any(place.dim in along for place in split)  # type: ignore[attr-defined]
+        else:
+            piece, crosses = _piece(bound, weight, order, split)
+            if crosses and constraint.whole_blocks:  # type: ignore[attr-defined]
+                _gather(bound, weight)
+            elif crosses:
+                crossing[weight.device_mesh].append(piece)
+                continue
+            else:
+                apply(bound, piece.view, place=piece.place)
+        store(bound.weight)
+    for mesh, pieces in crossing.items():
+        _project_together(mesh, pieces)
+        for piece in pieces:
+            store(piece.bound.weight)
 
 
 def _sharded(bound: Bound) -> DTensor:
@@ -84,9 +96,8 @@ def _sharded(bound: Bound) -> DTensor:
     return tensor
 
 
-def _order(bound: Bound) -> list[int] | None:
+def _order(bound: Bound, weight: DTensor) -> list[int] | None:
     """Return which stored axis each axis of the view is, or None if it is no such permutation."""
-    weight = _sharded(bound)
     plain = all(type(place) in (Shard, Replicate) for place in weight.placements)
     if bound.layout.part is not None or not plain:
         return None
@@ -94,58 +105,74 @@ def _order(bound: Bound) -> list[int] | None:
     return list(place.order) if place.is_permutation else None
 
 
-def _axes(bound: Bound) -> tuple[int, ...]:
-    """Return the axes of the view that one vector lies along; of a callable's, all."""
-    shape = bound.layout.shape(bound.weight.tensor.shape)
-    return bound.rule.vector_axes(shape)
-
-
-def _part(bound: Bound, weight: DTensor, order: list[int], axes: tuple[int, ...]) -> _Part:
+def _piece(
+    bound: Bound, weight: DTensor, order: Sequence[int], split: Sequence[Placement]
+) -> tuple[_Piece, bool]:
+    """Return what of a weight is here, and whether its vectors go on in other processes."""
+    constraint: Constraint = bound.constraint  # type: ignore[assignment]
+    shape = [weight.shape[stored] for stored in order]
+    axes, (_, length) = constraint.vector_axes(shape), constraint.vectors(shape)
     _, offsets = compute_local_shape_and_global_offset(
         weight.shape, weight.device_mesh, weight.placements
     )
     view = bound.layout.view(weight.to_local())
-    return _Part(
-        bound,
-        view,
-        tuple(1 if axis in axes else weight.shape[stored] for axis, stored in enumerate(order)),
-        (
-            slice(None),
-            *(
-                slice(0, 1)
-                if axis in axes
-                else slice(offsets[stored], offsets[stored] + view.shape[axis])
-                for axis, stored in enumerate(order)
-            ),
-        ),
+    place = tuple(
+        slice(offsets[stored], offsets[stored] + view.shape[axis])
+        for axis, stored in enumerate(order)
     )
+    vectors = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
+    crosses = any(one.is_shard(order[axis]) for axis in axes for one in split)
+    return _Piece(bound, view, vectors, place, axes, length), crosses
 
 
-def _complete(mesh: DeviceMesh, parts: list[_Part]) -> None:
-    """Sum up the squares of all parts in one all-reduce, and rescale each part by its norms."""
-    sums = []
-    for part in parts:
-        constraint: NormConstraint = part.bound.constraint  # type: ignore[assignment]
-        squares = constraint.squares(part.view)
-        whole = squares.new_zeros((len(squares), *part.vectors))
-        if _counts(_sharded(part.bound)):
-            whole[part.place] = squares
-        sums.append(whole.reshape(-1))
-    total = torch.cat(sums)
+def _project_together(mesh: DeviceMesh, pieces: Sequence[_Piece]) -> None:
+    """Project parts of weights in lockstep, each round of sums in one all-reduce."""
+    seeings = [observed(piece.bound, piece.view) for piece in pieces]
+    steps = [
+        projecting(
+            piece.bound.constraint,  # type: ignore[arg-type]
+            Part(
+                piece.view,
+                piece.axes,
+                type(piece.bound.constraint).__name__,
+                length=piece.length,
+                place=piece.place,
+            ),
+        )
+        for piece in pieces
+    ]
+    found = run_together(steps, partial(_added_up, mesh, pieces))
+    for piece, projected, seeing in zip(pieces, found, seeings, strict=True):
+        piece.view.copy_(projected)
+        for see in seeing:
+            see(piece.view)
+
+
+def _added_up(mesh: DeviceMesh, pieces: Sequence[_Piece], sums: dict[int, Sums]) -> dict[int, Sums]:
+    """Add up the sums of all parts over the processes of a mesh."""
+    wholes = []
+    for index, several in sums.items():
+        piece = pieces[index]
+        counts = _counts(_sharded(piece.bound))
+        for one in several:
+            whole = one.new_zeros(piece.vectors)
+            if counts:
+                whole[piece.here] = one
+            wholes.append(whole.reshape(-1))
+    total = torch.cat(wholes)
     for group in _groups(mesh):
         dist.all_reduce(total, group=group)
-    for part, whole in zip(parts, torch.split(total, [len(one) for one in sums]), strict=True):
-        constraint = part.bound.constraint  # type: ignore[assignment]
-        length = part.bound.weight.tensor.numel() // max(math.prod(part.vectors), 1)
-        squares = whole.reshape(-1, *part.vectors)[part.place]
-        seeings = observed(part.bound, part.view)
-        part.view.copy_(constraint.rescaled(part.view, squares, length))
-        for see in seeings:
-            see(part.view)
+    totals = iter(torch.split(total, [len(whole) for whole in wholes]))
+    return {
+        index: tuple(
+            next(totals).reshape(pieces[index].vectors)[pieces[index].here] for _ in several
+        )
+        for index, several in sums.items()
+    }
 
 
 def _counts(weight: DTensor) -> bool:
-    """Say whether this process's part counts: of several copies of a part, only the first does."""
+    """Return whether this process's part counts: of several copies of a part, only the first."""
     coordinate = tuple(weight.device_mesh.get_coordinate() or ())
     return all(
         place == 0

@@ -18,22 +18,14 @@ class Weight(NamedTuple):
         name: The weight's name in it.
         tensor: The weight that the module computes with: a parameter, or a fresh tensor.
         trained: The parameters that it is, or is computed from.
+        computed: What a parametrization made of these, of which `tensor` is a copy; else None.
     """
 
     module: nn.Module
     name: str
     tensor: Tensor
     trained: tuple[Tensor, ...]
-
-    def write_back(self) -> None:
-        """Carry what was written to `tensor` over to the parameters that it is computed from."""
-        if self.tensor is self.trained[0]:
-            return
-        if parametrize.is_parametrized(self.module, self.name):
-            setattr(self.module, self.name, self.tensor)
-        else:
-            self.trained[0].copy_(self.tensor)
-            setattr(self.module, self.name, self.tensor)
+    computed: Tensor | None = None
 
 
 def is_sharded(tensor: Tensor) -> bool:
@@ -112,5 +104,6 @@ def _parametrized(module: nn.Module, name: str) -> Weight:
                 "has no right_inverse, so that a projected weight cannot be stored. Give it one, "
                 "or remove the constraint or the parametrization."
             )
-    tensor: Tensor = getattr(module, name).detach().clone()
-    return Weight(module, name, tensor, tuple(steps.parameters(recurse=False)))
+    computed: Tensor = getattr(module, name).detach()
+    trained = tuple(steps.parameters(recurse=False))
+    return Weight(module, name, computed.clone(), trained, computed)

@@ -15,10 +15,11 @@ from hypothesis import given, settings
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from feasible import MaxNorm, MinMaxNorm, NonNeg, UnitNorm
-from feasible.torch import loops, plans
-from feasible.torch.compiled import Sizes, can_be_compiled, loops_for, sizes_of
+from feasible.torch import fast
+from feasible.torch.fast import loops
+from feasible.torch.fast.loop_plan import Sizes, can_be_compiled, loops_for, sizes_of
+from feasible.torch.fast.rescaling import RescalingPlan
 from feasible.torch.plans import plan_of
-from feasible.torch.rescaling import Rescaling
 
 # In compiled loops where there are some, as usual; or as where Numba is not installed.
 WAYS = ["compiled", "by operations"]
@@ -28,11 +29,11 @@ every_way = pytest.mark.parametrize("way", WAYS)
 def rescale(constraint: Any, *views: torch.Tensor, way: str = "compiled") -> None:
     """Project weights that are alike in their own storage."""
     only = can_be_compiled if way == "compiled" else lambda weight: False
-    with mock.patch.object(plans, "can_be_compiled", only):
+    with mock.patch.object(fast, "can_be_compiled", only):
         planned = [plan_of(constraint, view) for view in views]
     (plan,) = {plan for plan, _ in planned}
     if way == "by operations":
-        assert isinstance(plan, Rescaling)
+        assert isinstance(plan, RescalingPlan)
     plan.project([stored for _, stored in planned])
 
 
@@ -337,8 +338,8 @@ def test_what_there_is_no_loop_for() -> None:
 @pytest.fixture
 def unknown_loops(monkeypatch: pytest.MonkeyPatch) -> Any:
     """As if the loops had not been looked for yet, and are not there."""
-    monkeypatch.delattr("feasible.torch.loops")
-    monkeypatch.delitem(sys.modules, "feasible.torch.loops")
+    monkeypatch.delattr("feasible.torch.fast.loops")
+    monkeypatch.delitem(sys.modules, "feasible.torch.fast.loops")
     loops_for.cache_clear()
     yield monkeypatch
     loops_for.cache_clear()
@@ -373,7 +374,7 @@ def test_numba_may_be_told_not_to_compile(unknown_loops: Any) -> None:
 def test_versions_that_do_not_go_together_are_named(unknown_loops: Any) -> None:
     class Refusing:
         def find_spec(self, name: str, *_: Any) -> None:
-            if name == "feasible.torch.loops":
+            if name == "feasible.torch.fast.loops":
                 raise ImportError("Numba needs NumPy 2.3 or less")
 
     unknown_loops.setattr(sys, "meta_path", [Refusing(), *sys.meta_path])

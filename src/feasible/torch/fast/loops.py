@@ -21,7 +21,7 @@ from llvmlite import ir
 from numba import carray, cfunc, float32, float64, int32, int64, njit, types, uint16
 from numba.extending import intrinsic
 
-from feasible.torch import openmp
+from feasible.torch.fast import openmp
 
 _OPTIONS = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 _inner = njit(**_OPTIONS, _nrt=False)
@@ -322,6 +322,6 @@ def compiled(name: str, dtype: torch.dtype) -> Callable[[int], None]:
         dtype: The weights' dtype: float32 or bfloat16.
 
     Returns:
-        What `feasible.torch.openmp.run` runs.
+        What `feasible.torch.fast.openmp.run` runs.
     """
     return openmp.loop_at(_code(name, dtype).address)

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from feasible import MaxNorm, UnitNorm
-from feasible.torch import loops
-from feasible.torch.compiled import Compiled
+from feasible.torch.fast import loops
+from feasible.torch.fast.loop_plan import LoopPlan
 from feasible.torch.plans import plan_of
 
 # Two roundings of an entry, beside those of the norm.
@@ -22,7 +22,7 @@ def project(constraint: Any, *weights: torch.Tensor) -> None:
     """Project weights that are alike in compiled loops."""
     planned = [plan_of(constraint, weight) for weight in weights]
     (plan,) = {plan for plan, _ in planned}
-    assert isinstance(plan, Compiled)
+    assert isinstance(plan, LoopPlan)
     plan.project([stored for _, stored in planned])
 
 

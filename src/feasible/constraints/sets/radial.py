@@ -7,8 +7,10 @@ from itertools import product
 from typing import Any, Literal
 
 from feasible.arguments import InvalidArgumentError, check_choice
-from feasible.backends import Array, accumulation_dtype, astype, namespace, value_of
+from feasible.backends import Array, accumulation_dtype, astype, namespace
 from feasible.constraints.base import Constraint
+from feasible.constraints.gate import moved
+from feasible.constraints.parts import Part, Steps
 
 Rings = Literal["documented", "mean", "legacy"]
 Metric = Literal["chebyshev", "euclidean"]
@@ -48,6 +50,8 @@ class RadialConstraint(Constraint):
         mean is the least-squares projection onto kernels that are constant on each ring.
     """
 
+    whole_blocks = True
+
     def __init__(self, rings: Rings = "documented", metric: Metric = "chebyshev") -> None:
         self.rings: Rings = check_choice("RadialConstraint", "rings", rings, tuple(_PROJECTIONS))
         self.metric: Metric = check_choice("RadialConstraint", "metric", metric, tuple(_DISTANCES))
@@ -56,26 +60,52 @@ class RadialConstraint(Constraint):
                 "RadialConstraint", "metric", metric, f'"chebyshev" where rings={rings!r}'
             )
 
-    def __call__(self, w: Array) -> Array:
-        """Return the weight with radial kernels.
+    def project(self, part: Part) -> tuple[Array, bool]:
+        """Return radial kernels.
 
         Args:
-            w: A weight of shape (*spatial, in, out), of equal spatial sizes; for ``"legacy"`` of
-                shape (rows, cols, in, out).
+            part: Kernels that are whole, of shape (*spatial, in, out), of equal spatial sizes.
 
         Returns:
-            An array of the same shape, dtype, device and library.
-
-        Raises:
-            ValueError: If the weight does not have such a shape.
+            The entries, and that no kernel is left to be looked at.
         """
-        w = value_of(w)
-        xp = namespace(w)
-        size, rank = self._spatial(w.shape)
-        pixels = xp.reshape(w, (size**rank, *w.shape[rank:]))
-        diagonal = pixels[:: sum(size**axis for axis in range(rank)), ...]
-        rings = ring_indices(size, rank, self.metric)
-        return xp.reshape(_PROJECTIONS[self.rings](pixels, diagonal, rings), w.shape)
+        projection = _PROJECTIONS[self.rings]
+        return part.unblocked(projection(part.blocks(), *self._rings(part))), False
+
+    def measure(self, part: Part) -> Steps:
+        """Return how far each kernel is from the nearest radial one.
+
+        Args:
+            part: Kernels that are whole, of shape (*spatial, in, out), of equal spatial sizes.
+
+        Yields:
+            Sums of squares, and receives the same.
+
+        Returns:
+            One Euclidean distance a kernel, NaN where it holds a NaN.
+        """
+        return (yield from moved(part, part.unblocked(_mean(part.blocks(), *self._rings(part)))))
+
+    def doubt(self, shape: Sequence[int]) -> str | None:
+        """Return that samples of even kernels change places at each step.
+
+        Args:
+            shape: The weight's shape.
+
+        Returns:
+            A warning, or None.
+        """
+        if self.rings != "documented" or shape[0] < 4 or shape[0] % 2:
+            return None
+        return (
+            f"{self!r} on a kernel of even size {shape[0]} exchanges the values of its rings at "
+            'each step. RadialConstraint(rings="mean") is the one to train with.'
+        )
+
+    def _rings(self, part: Part) -> tuple[list[int], int]:
+        """Return the ring of each pixel, and the kernels' size."""
+        size = part.w.shape[part.axes[0]]
+        return ring_indices(size, len(part.axes), self.metric), size
 
     def _spatial(self, shape: Sequence[int]) -> tuple[int, int]:
         """Return the kernel's size and its number of spatial axes, if it has equal ones."""
@@ -114,21 +144,6 @@ class RadialConstraint(Constraint):
         _, rank = self._spatial(shape)
         return tuple(range(rank))
 
-    def violations(self, w: Array) -> Array:
-        """Return how far each kernel is from the nearest radial one.
-
-        Args:
-            w: A weight of shape (*spatial, in, out), of equal spatial sizes.
-
-        Returns:
-            One Euclidean distance a kernel, NaN where it holds a NaN.
-        """
-        xp = namespace(w)
-        nearest = RadialConstraint(rings="mean", metric=self.metric)
-        wide = astype(w, accumulation_dtype(w))
-        squares = xp.square(nearest(wide) - wide)
-        return xp.reshape(xp.sqrt(xp.sum(squares, axis=self.vector_axes(w.shape))), (-1,))
-
 
 _DISTANCES: dict[Metric, Callable[[Sequence[int]], int]] = {
     "chebyshev": lambda offsets: max(map(abs, offsets)),
@@ -160,37 +175,42 @@ def ring_indices(size: int, rank: int, metric: Metric) -> list[int]:
     return [order.index(distance) for distance in distances]
 
 
-def _documented(pixels: Array, diagonal: Array, rings: Sequence[int]) -> Array:
+def _diagonal(pixels: Array, size: int) -> list[Array]:
+    """Return the pixels of the main diagonal, from one corner to the other."""
+    step = (pixels.shape[0] - 1) // max(size - 1, 1)
+    return [pixels[place * step, ...] for place in range(size)]
+
+
+def _documented(pixels: Array, rings: Sequence[int], size: int) -> Array:
     """Sample the diagonal as the Keras page shows, where a kernel is not radial yet."""
-    xp = namespace(pixels)
-    size = diagonal.shape[0]
+    xp, diagonal = namespace(pixels), _diagonal(pixels, size)
     corners = [size // 2 + ring for ring in range(max(rings) + 1)]
     samples = [(size - 1) // 2, *corners[1:]]
     if size % 2 == 0:
         samples.reverse()
-    own = xp.stack([diagonal[corners[ring], ...] for ring in rings])
+    own = xp.stack([diagonal[corners[ring]] for ring in rings])
     # A NaN is the same as a NaN here, or a radial kernel with one would have its rings exchanged.
     same = (pixels == own) | ((pixels != pixels) & (own != own))
     radial = xp.all(same, axis=0, keepdims=True)
-    return xp.where(radial, pixels, xp.stack([diagonal[samples[ring], ...] for ring in rings]))
+    return xp.where(radial, pixels, xp.stack([diagonal[samples[ring]] for ring in rings]))
 
 
-def _legacy(pixels: Array, diagonal: Array, rings: Sequence[int]) -> Array:
+def _legacy(pixels: Array, rings: Sequence[int], size: int) -> Array:
     """Sample the diagonal as tf.keras 2.15 does: one step up and left on odd sizes."""
-    del pixels
-    half, odd = divmod(diagonal.shape[0], 2)
-    innermost = diagonal[max(half - 1, 0), ...]
+    xp, diagonal = namespace(pixels), _diagonal(pixels, size)
+    half, odd = divmod(size, 2)
+    innermost = diagonal[max(half - 1, 0)]
     if not odd:
         # As it does there, which turns -0.0 into 0.0.
-        innermost = innermost + namespace(diagonal).zeros_like(innermost)
-    rest = [diagonal[half + ring - odd, ...] for ring in range(1, max(rings) + 1)]
+        innermost = innermost + xp.zeros_like(innermost)
+    rest = [diagonal[half + ring - odd] for ring in range(1, max(rings) + 1)]
     samples = [innermost, *rest]
-    return namespace(diagonal).stack([samples[ring] for ring in rings])
+    return xp.stack([samples[ring] for ring in rings])
 
 
-def _mean(pixels: Array, diagonal: Array, rings: Sequence[int]) -> Array:
+def _mean(pixels: Array, rings: Sequence[int], size: int) -> Array:
     """Give each ring its mean; a ring of equal values keeps them, bit for bit."""
-    del diagonal
+    del size
     xp = namespace(pixels)
     wide = astype(pixels, accumulation_dtype(pixels))
     means = []
@@ -206,7 +226,7 @@ def _mean(pixels: Array, diagonal: Array, rings: Sequence[int]) -> Array:
     return xp.stack([means[ring] for ring in rings])
 
 
-_PROJECTIONS: dict[Rings, Callable[[Array, Array, Sequence[int]], Array]] = {
+_PROJECTIONS: dict[Rings, Callable[[Array, Sequence[int], int], Array]] = {
     "documented": _documented,
     "mean": _mean,
     "legacy": _legacy,

@@ -8,7 +8,7 @@ from functools import reduce
 import torch
 from torch import Tensor
 
-from feasible.constraints.norm_constraint import Limits
+from feasible.constraints.sets.norms import Limits
 
 # Entries whose squares are taken at once: as float64 they stay in a core's cache.
 _TOGETHER = 1 << 16
@@ -18,7 +18,7 @@ _SMALL, _LARGE = 2.0**-100, 2.0**100
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 
-class Rescaling:
+class RescalingPlan:
     """How a norm constraint rescales weights on a CPU where there is no compiled loop for them.
 
     It takes no memory of a weight's size, and writes only where something is to be moved.

@@ -78,7 +78,7 @@ def _of_one_vector(length: int) -> Sizes:
     return Sizes(1, length // within, 1, within)
 
 
-class Compiled:
+class LoopPlan:
     """How a compiled loop projects weights of one shape in place.
 
     Memory is read once, and written once, where anything is to be written.
@@ -165,15 +165,15 @@ def loops_for(dtype: torch.dtype) -> ModuleType | None:
         dtype: The dtype.
 
     Returns:
-        The module `feasible.torch.loops`; None for other dtypes, and where Numba is not installed,
-        or told not to compile.
+        The module `feasible.torch.fast.loops`; None for other dtypes, and where Numba is not
+        installed, or told not to compile.
     """
     if dtype not in (torch.float32, torch.bfloat16):
         return None
     try:
         from numba import config
 
-        from feasible.torch import loops
+        from feasible.torch.fast import loops
     except ModuleNotFoundError as error:
         if error.name not in ("numba", "llvmlite"):
             raise

@@ -1,0 +1,72 @@
+"""The constraint that no entry of a weight is negative."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from feasible.backends import Array
+from feasible.constraints.base import Constraint
+from feasible.constraints.gate import Measured
+from feasible.constraints.parts import Part, Steps
+
+
+class NonNeg(Constraint):
+    """Set the negative entries of a weight to zero.
+
+    It is the nearest non-negative weight. NaN stays NaN, and minus infinity becomes zero.
+
+    Example:
+        >>> import numpy as np
+        >>> NonNeg()(np.array([-1.0, 0.0, 2.0]))
+        array([0., 0., 2.])
+
+    Source:
+        Parikh, Boyd: Proximal Algorithms, 2014, section 6.2.4.
+    """
+
+    quantity = "entry"
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Zero, and no largest entry."""
+        return 0.0, math.inf
+
+    def project(self, part: Part) -> Array:
+        """Return the entries with zeros for those that are negative.
+
+        Args:
+            part: The weight, or what of it is here.
+
+        Returns:
+            The entries.
+        """
+        return part.xp.maximum(part.w, part.xp.zeros_like(part.w))
+
+    def measure(self, part: Part) -> Steps:
+        """Return the entries, and how far each is below zero.
+
+        Args:
+            part: The weight, or what of it is here.
+
+        Yields:
+            Nothing: there is nothing to add up.
+
+        Returns:
+            The entries and distances, NaN where the entry is NaN.
+        """
+        yield from ()
+        wide = part.wide
+        return Measured(part.w, part.xp.where(wide >= 0, part.xp.zeros_like(wide), -wide))
+
+    def vector_axes(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """Return no axes: each entry is constrained alone.
+
+        Args:
+            shape: The weight's shape.
+
+        Returns:
+            An empty tuple.
+        """
+        del shape
+        return ()
