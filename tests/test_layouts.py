@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feasible import InvalidArgumentError
+from feasible.axis_placement import Part
 from feasible.known_layouts import layouts_of, register_layouts
-from feasible.known_layouts.torch_layouts import DEPTHWISE_KERNEL, KERNEL, TRANSPOSE_KERNEL
-from feasible.layouts import ParameterLayout, Part
+from feasible.known_layouts.torch_layouts import KERNEL, TRANSPOSE_KERNEL, depthwise_kernel
+from feasible.layouts import ParameterLayout
 
 GROUPED = ParameterLayout(
     "weight",
@@ -25,14 +26,7 @@ GROUPED = ParameterLayout(
     "group out",
     (("group", 2),),
 )
-DEPTHWISE = ParameterLayout(
-    "weight",
-    "depthwise_kernel",
-    DEPTHWISE_KERNEL.stored,
-    DEPTHWISE_KERNEL.keras,
-    DEPTHWISE_KERNEL.unit,
-    (("multiplier", 2),),
-)
+DEPTHWISE = depthwise_kernel(2)
 QUERY = ParameterLayout(
     "in_proj_weight", "kernel", "out in", "in out", "out", part=Part("key", "out", 4, 4)
 )
@@ -178,7 +172,8 @@ def test_names_that_do_not_fit_are_refused(arguments: Any, said: str) -> None:
         (GROUPED, (4,)),
         (DEPTHWISE, (4, 2, 3)),
         (QUERY, (6, 5)),
-        (DEPTHWISE_KERNEL, (4, 1, 3)),
+        (depthwise_kernel(3), (4, 1, 3)),
+        (ParameterLayout("w", "w", "(a b c)", sizes=(("b", 2),)), (4,)),
     ],
 )
 def test_a_shape_that_does_not_fit_is_named(layout: ParameterLayout, shape: Any) -> None:

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.test_layouts import DEPTHWISE, GROUPED, QUERY, counted, layouts
 
-from feasible.layouts import ParameterLayout, Part
+from feasible.axis_placement import Part
+from feasible.layouts import ParameterLayout
 from feasible.local_pieces import local_piece
 
 

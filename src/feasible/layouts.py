@@ -2,58 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from feasible.arguments import InvalidArgumentError
+from feasible.axis_placement import Part, Placement, expanded, names_of, permuted, placement_of
 
 _AXIS = re.compile(r"\([^()*]*\)|\*?\w+")
-
-
-class Part(NamedTuple):
-    """A slice of one stored axis, where several weights share one parameter.
-
-    Attributes:
-        name: What the slice is, such as ``"query"``.
-        axis: The stored axis, as the layout writes it.
-        start: Where the slice begins.
-        size: How long it is.
-    """
-
-    name: str
-    axis: str
-    start: int
-    size: int
-
-
-class Placement(NamedTuple):
-    """Where the axes of one shape are in Keras layout.
-
-    Attributes:
-        bounds: The start and stop of the part along each stored axis.
-        splits: The sizes that each stored axis is split into; none for an axis that Keras lacks.
-        order: Which of all those sizes each axis in Keras layout is.
-        stored_axes: The stored axis that each axis in Keras layout comes from.
-    """
-
-    bounds: tuple[tuple[int, int], ...]
-    splits: tuple[tuple[int, ...], ...]
-    order: tuple[int, ...]
-    stored_axes: tuple[int, ...]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape in Keras layout."""
-        sizes = [size for split in self.splits for size in split]
-        return tuple(sizes[place] for place in self.order)
-
-    @property
-    def is_permutation(self) -> bool:
-        """Whether each axis in Keras layout is one stored axis."""
-        return all(len(split) == 1 for split in self.splits)
 
 
 @dataclass(frozen=True)
@@ -91,13 +48,12 @@ class ParameterLayout:
     unit: str | None = None
     sizes: tuple[tuple[str, int], ...] = ()
     part: Part | None = None
-    _stored: tuple[tuple[str, ...], ...] = field(init=False, repr=False, compare=False)
+    _stored: tuple[str, ...] = field(init=False, repr=False, compare=False)
     _keras: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        written = _AXIS.findall(self.stored)
-        stored = tuple(() if axis == "1" else tuple(axis.strip("()").split()) for axis in written)
-        names = tuple(name for axis in stored for name in axis)
+        stored = tuple(_AXIS.findall(self.stored))
+        names = tuple(name for axis in stored for name in names_of(axis))
         keras = tuple(self.keras.split()) or names
         for argument, value, allowed, holds in (
             (
@@ -124,8 +80,8 @@ class ParameterLayout:
             (
                 "part",
                 self.part,
-                f"a Part of one of the axes {written}, or None",
-                self.part is None or self.part.axis in written,
+                f"a Part of one of the axes {stored}, or None",
+                self.part is None or self.part.axis in stored,
             ),
         ):
             if not holds:
@@ -149,12 +105,11 @@ class ParameterLayout:
             >>> kernel.native().shape((3, 2))
             (3, 2)
         """
-        written = _AXIS.findall(self.stored)
         names = [
             "*axes" if axis.startswith("*") else f"axis{place}"
-            for place, axis in enumerate(written)
+            for place, axis in enumerate(self._stored)
         ]
-        part = self.part and self.part._replace(axis=names[written.index(self.part.axis)])
+        part = self.part and self.part._replace(axis=names[self._stored.index(self.part.axis)])
         stored = " ".join(names)
         return replace(self, stored=stored, keras="", unit=None, sizes=(), part=part)
 
@@ -191,8 +146,8 @@ class ParameterLayout:
         if self.unit is None:
             return None
         units = set(self.unit.split())
-        names = _expanded(self._keras, rank)
-        return tuple(axis for axis, (name, _) in enumerate(names) if name not in units)
+        names = enumerate(expanded(self._keras, rank))
+        return tuple(axis for axis, (name, _) in names if name not in units)
 
     def placement(self, stored_shape: Sequence[int]) -> Placement:
         """Return where the axes of a shape are in Keras layout.
@@ -210,45 +165,16 @@ class ParameterLayout:
             >>> ParameterLayout("weight", "kernel", "out in", "in out").placement((3, 2)).order
             (1, 0)
         """
-        written = _expanded(_AXIS.findall(self.stored), len(stored_shape))
-        own = _expanded(self._stored, len(stored_shape))
-        if len(written) != len(stored_shape):
-            raise self._misfit(stored_shape)
-        bounds = tuple(
-            (self.part.start, self.part.start + self.part.size)
-            if self.part is not None and axis == self.part.axis
-            else (0, size)
-            for (axis, _), size in zip(written, stored_shape, strict=True)
-        )
-        splits, found = [], []
-        for place, ((names, nth), (start, stop)) in enumerate(zip(own, bounds, strict=True)):
-            if stop > stored_shape[place] or (not names and stored_shape[place] != 1):
-                raise self._misfit(stored_shape)
-            splits.append(self._split(names, stop - start, stored_shape))
-            found += [((name, nth), place) for name in names]
-        names = [name for name, _ in found]
-        order = tuple(map(names.index, _expanded(self._keras, len(names))))
-        return Placement(bounds, tuple(splits), order, tuple(found[axis][1] for axis in order))
-
-    def _split(
-        self, names: tuple[str, ...], size: int, stored_shape: Sequence[int]
-    ) -> tuple[int, ...]:
-        if len(names) < 2:
-            return (size,) if names else ()
-        known = dict(self.sizes)
-        product = math.prod(known.get(name, 1) for name in names)
-        unknown = [name for name in names if name not in known]
-        if len(unknown) > 1 or product == 0 or size % product or (not unknown and size != product):
-            raise self._misfit(stored_shape)
-        return tuple(known.get(name, size // product) for name in names)
-
-    def _misfit(self, stored_shape: Sequence[int]) -> ValueError:
-        sizes = "".join(f" with {name} = {size}" for name, size in self.sizes)
-        part = f" and the part {self.part}" if self.part else ""
-        return ValueError(
-            f"{self.parameter}, the {self.role}, must have the axes {self.stored!r}{sizes}"
-            f"{part}. Received: shape {tuple(stored_shape)}. Register the layout that it has."
-        )
+        shape = tuple(stored_shape)
+        place = placement_of(self._stored, self._keras, self.sizes, self.part, shape)
+        if place is None:
+            sizes = "".join(f" with {name} = {size}" for name, size in self.sizes)
+            part = f" and the part {self.part}" if self.part else ""
+            raise ValueError(
+                f"{self.parameter}, the {self.role}, must have the axes {self.stored!r}{sizes}"
+                f"{part}. Received: shape {shape}. Register the layout that it has."
+            )
+        return place
 
     def shape(self, stored_shape: Sequence[int]) -> tuple[int, ...]:
         """Return the shape in Keras layout.
@@ -288,49 +214,3 @@ class ParameterLayout:
         if not place.is_permutation:
             array = array.reshape(tuple(size for split in place.splits for size in split))
         return permuted(array, place.order) if self.keras else array
-
-
-def permuted(array: Any, order: tuple[int, ...]) -> Any:
-    """Return an array with its axes in another order.
-
-    Args:
-        array: An array of PyTorch, NumPy or JAX.
-        order: The axis that each axis is to be.
-
-    Returns:
-        A view.
-
-    Example:
-        >>> import numpy as np
-        >>> permuted(np.ones((3, 2)), (1, 0)).shape
-        (2, 3)
-    """
-    # NumPy and JAX name it one way, PyTorch the other.
-    return (array.permute if hasattr(array, "permute") else array.transpose)(order)
-
-
-def numbered(name: str, count: int) -> str:
-    """Return names for a number of axes.
-
-    Args:
-        name: What the axes are.
-        count: How many there are.
-
-    Returns:
-        The names, separated by spaces.
-
-    Example:
-        >>> numbered("spatial", 2)
-        'spatial0 spatial1'
-    """
-    return " ".join(f"{name}{place}" for place in range(count))
-
-
-def _expanded(names: Sequence[Any], rank: int) -> list[tuple[Any, int]]:
-    """Return a pair for each axis: its name, and which of those that a starred name stands for."""
-    count = rank - len(names) + 1
-    expanded = []
-    for name in names:
-        starred = (name[:1] if isinstance(name, str) else "".join(name)[:1]) == "*"
-        expanded += [(name, nth) for nth in range(count if starred else 1)]
-    return expanded

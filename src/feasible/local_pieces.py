@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from feasible.layouts import ParameterLayout, permuted
+from feasible.axis_placement import permuted
+from feasible.layouts import ParameterLayout
 
 
 class LocalPiece(NamedTuple):

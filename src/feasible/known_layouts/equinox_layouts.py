@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
-from feasible.layouts import ParameterLayout, numbered
+from feasible.axis_placement import numbered
+from feasible.layouts import ParameterLayout
 
 _Rows = tuple[ParameterLayout, ...]
 
@@ -21,19 +23,30 @@ def _kernel(array: str, role: str = "kernel") -> ParameterLayout:
 
 # They store a bias as (out, 1, ...), to be added to (out, *spatial).
 def _convolution(module: Any) -> _Rows:
-    spatial = numbered("spatial", module.num_spatial_dims)
-    kernel = ParameterLayout("weight", "kernel", f"out in {spatial}", f"{spatial} in out", "out")
-    return kernel, _each("bias", "bias", f"unit {spatial}")
+    return _convolution_of(module.num_spatial_dims, "in out")
 
 
 def _transposed_convolution(module: Any) -> _Rows:
-    spatial = numbered("spatial", module.num_spatial_dims)
-    kernel = ParameterLayout("weight", "kernel", f"out in {spatial}", f"{spatial} out in", "out")
-    return kernel, _each("bias", "bias", f"unit {spatial}")
+    return _convolution_of(module.num_spatial_dims, "out in")
+
+
+@cache
+def _convolution_of(rank: int, channels: str) -> _Rows:
+    spatial = numbered("spatial", rank)
+    kernel = f"{spatial} {channels}"
+    return (
+        ParameterLayout("weight", "kernel", f"out in {spatial}", kernel, "out"),
+        _each("bias", "bias", f"unit {spatial}"),
+    )
 
 
 def _normalization(module: Any) -> _Rows:
-    axes = numbered("unit", len(module.shape))
+    return _normalization_of(len(module.shape))
+
+
+@cache
+def _normalization_of(rank: int) -> _Rows:
+    axes = numbered("unit", rank)
     return _each("weight", "gamma", axes), _each("bias", "beta", axes)
 
 

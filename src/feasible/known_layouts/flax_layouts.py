@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
-from feasible.layouts import ParameterLayout, numbered
+from feasible.axis_placement import numbered
+from feasible.layouts import ParameterLayout
 
 _Rows = tuple[ParameterLayout, ...]
 
@@ -57,10 +59,14 @@ def named(params: Any) -> _Rows:
 
 def _linear_general(module: Any) -> _Rows:
     """Layouts of a linear map from some axes to others, whose kernel is (*batch, *in, *out)."""
-    batch = numbered("batch", len(module.batch_axis))
-    inputs = numbered("in", len(module.in_features))
-    units = f"{batch} {numbered('out', len(module.out_features))}"
-    stored = f"{batch} {inputs} {numbered('out', len(module.out_features))}"
+    axes = module.batch_axis, module.in_features, module.out_features
+    return _linear_general_of(*map(len, axes))
+
+
+@cache
+def _linear_general_of(batch_axes: int, inputs: int, outputs: int) -> _Rows:
+    batch, out = numbered("batch", batch_axes), numbered("out", outputs)
+    units, stored = f"{batch} {out}", f"{batch} {numbered('in', inputs)} {out}"
     return (
         ParameterLayout("kernel", "kernel", stored, unit=units),
         replace(BIAS, stored=units, unit=units),
@@ -69,13 +75,18 @@ def _linear_general(module: Any) -> _Rows:
 
 def _einsum(module: Any) -> _Rows:
     """Layouts of an einsum: along the axes of its kernel that are summed over lies one unit."""
-    operands, _, result = module.einsum_str.replace(" ", "").partition("->")
+    return _einsum_of(module.einsum_str, len(module.kernel_shape), len(module.bias_shape or ()))
+
+
+@cache
+def _einsum_of(equation: str, rank: int, bias_rank: int) -> _Rows:
+    operands, _, result = equation.replace(" ", "").partition("->")
     letters = operands.partition(",")[2]
     # An ellipsis stands for axes that the result has too.
     before, _, after = letters.partition("...")
-    others = numbered("other", len(module.kernel_shape) - len(before + after))
+    others = numbered("other", rank - len(before + after))
     units = " ".join([*(letter for letter in before + after if letter in result), others])
-    bias = numbered("unit", len(module.bias_shape or ()))
+    bias = numbered("unit", bias_rank)
     return (
         ParameterLayout("kernel", "kernel", " ".join([*before, others, *after]), unit=units),
         replace(BIAS, stored=bias, unit=bias),
@@ -83,15 +94,19 @@ def _einsum(module: Any) -> _Rows:
 
 
 def _convolution(module: Any) -> _Rows:
-    spatial = numbered("spatial", len(module.kernel_shape) - 2)
-    return replace(KERNEL, stored=f"{spatial} in out"), BIAS
+    return _convolution_of(len(module.kernel_shape) - 2, "in out", "in out")
 
 
 def _transposed_convolution(module: Any) -> _Rows:
     """Layouts of a transposed convolution, which stores its kernel in either order."""
-    spatial = numbered("spatial", len(module.kernel_shape) - 2)
-    stored = f"{spatial} out in" if module.transpose_kernel else f"{spatial} in out"
-    return replace(KERNEL, stored=stored, keras=f"{spatial} out in"), BIAS
+    channels = "out in" if module.transpose_kernel else "in out"
+    return _convolution_of(len(module.kernel_shape) - 2, channels, "out in")
+
+
+@cache
+def _convolution_of(rank: int, stored: str, keras: str) -> _Rows:
+    spatial = numbered("spatial", rank)
+    return replace(KERNEL, stored=f"{spatial} {stored}", keras=f"{spatial} {keras}"), BIAS
 
 
 def _recurrent(*names: str) -> _Rows:

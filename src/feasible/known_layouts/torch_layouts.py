@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
-from feasible.layouts import ParameterLayout, Part
+from feasible.axis_placement import Part
+from feasible.layouts import ParameterLayout
 
 KERNEL = ParameterLayout("weight", "kernel", "out in *spatial", "*spatial in out", "out")
 TRANSPOSE_KERNEL = ParameterLayout("weight", "kernel", "in out *spatial", "*spatial out in", "out")
-DEPTHWISE_KERNEL = ParameterLayout(
-    "weight",
-    "depthwise_kernel",
-    "(in multiplier) 1 *spatial",
-    "*spatial in multiplier",
-    "in multiplier",
-)
 EMBEDDINGS = ParameterLayout("weight", "embeddings", "vocabulary dim", unit="vocabulary")
 BIAS = ParameterLayout("bias", "bias", "*unit", unit="*unit")
 GAMMA = replace(BIAS, parameter="weight", role="gamma")
@@ -26,18 +21,40 @@ ALPHA = replace(GAMMA, role="alpha")
 _Rows = tuple[ParameterLayout, ...]
 
 
+@cache
+def depthwise_kernel(multiplier: int, parameter: str = "weight") -> ParameterLayout:
+    """Return the layout of a depthwise kernel, stored as that of one group a channel.
+
+    Args:
+        multiplier: How many units each channel has.
+        parameter: The parameter's name.
+
+    Returns:
+        Its layout.
+
+    Example:
+        >>> depthwise_kernel(2).shape((6, 1, 5, 5))
+        (5, 5, 3, 2)
+    """
+    stored, keras = "(in multiplier) 1 *spatial", "*spatial in multiplier"
+    sizes = (("multiplier", multiplier),)
+    return ParameterLayout(parameter, "depthwise_kernel", stored, keras, "in multiplier", sizes)
+
+
 def _transposed_convolution(module: Any) -> _Rows:
     """Layouts of a transposed convolution, where a unit has the inputs of its group alone."""
-    if module.groups == 1:
-        return TRANSPOSE_KERNEL, BIAS
-    kernel = replace(
+    return (TRANSPOSE_KERNEL if module.groups == 1 else _grouped_kernel(module.groups)), BIAS
+
+
+@cache
+def _grouped_kernel(groups: int) -> ParameterLayout:
+    return replace(
         TRANSPOSE_KERNEL,
         stored="(group in) out *spatial",
         keras="*spatial group out in",
         unit="group out",
-        sizes=(("group", module.groups),),
+        sizes=(("group", groups),),
     )
-    return kernel, BIAS
 
 
 # How the names of a recurrent module's parameters begin, and what they are.
@@ -52,9 +69,14 @@ _RECURRENT = {
 
 def _recurrent(module: Any) -> _Rows:
     """Layouts of a recurrent module or cell, for each layer and direction."""
+    return _recurrent_of(tuple(module._parameters))
+
+
+@cache
+def _recurrent_of(parameters: tuple[str, ...]) -> _Rows:
     return tuple(
         replace(layout, parameter=name)
-        for name in module._parameters
+        for name in parameters
         for prefix, layout in _RECURRENT.items()
         if name.startswith(prefix)
     )
@@ -62,9 +84,13 @@ def _recurrent(module: Any) -> _Rows:
 
 def _attention(module: Any) -> _Rows:
     """Layouts of multi-head attention, which stores its projections in one parameter or three."""
-    size = module.embed_dim
+    return _attention_of(module.embed_dim, module._parameters.get("in_proj_weight") is not None)
+
+
+@cache
+def _attention_of(size: int, is_joint: bool) -> _Rows:
     thirds = [(name, place * size) for place, name in enumerate(("query", "key", "value"))]
-    if module._parameters.get("in_proj_weight") is None:
+    if not is_joint:
         kernels = [replace(KERNEL, parameter=f"{name[0]}_proj_weight") for name, _ in thirds]
     else:
         kernels = [

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from feasible.arguments import check_integer
 from feasible.known_layouts import register_layouts
-from feasible.known_layouts.torch_layouts import BIAS, DEPTHWISE_KERNEL
+from feasible.known_layouts.torch_layouts import BIAS, depthwise_kernel
 from feasible.layers import initializers
 from feasible.layers.convolution_base import ConvolutionBase
 from feasible.layers.layer import Shape
@@ -176,8 +175,7 @@ class DepthwiseConv2D(DepthwiseConvolution):
 
 def _kernel(layer: DepthwiseConvolution) -> ParameterLayout:
     # Asked for before it is there, while the layer is being made.
-    sizes = (("multiplier", vars(layer).get("depth_multiplier", 1)),)
-    return replace(DEPTHWISE_KERNEL, sizes=sizes)
+    return depthwise_kernel(vars(layer).get("depth_multiplier", 1))
 
 
 register_layouts(DepthwiseConvolution, lambda layer: (_kernel(layer), BIAS))

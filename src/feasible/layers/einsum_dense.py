@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -128,7 +129,7 @@ class EinsumDense(Layer):
             initializer = dataclasses.replace(  # type: ignore[type-var]
                 initializer, input_axes=parts.summed, output_axes=parts.kept
             )
-        self.add_weight(_kernel(self), stored, initializer)
+        self.add_weight(_kernel(parts), stored, initializer)
         if self.bias_axes is None:
             self.register_parameter("bias", None)
             return
@@ -172,12 +173,13 @@ class EinsumDense(Layer):
         return self.parts.output_shape(self._sizes(input_shape), input_shape)
 
 
-def _kernel(layer: EinsumDense) -> ParameterLayout:
+@cache
+def _kernel(parts: EinsumEquation) -> ParameterLayout:
     """Return the layout of the kernel, whose axes are in the order of the equation."""
-    letters, summed = layer.parts.kernel, layer.parts.summed
-    kept = [letters[axis] for axis in layer.parts.kept]
-    stored = " ".join([*kept, *(letters[axis] for axis in summed)])
+    letters = parts.kernel
+    kept, summed = ([letters[axis] for axis in axes] for axes in (parts.kept, parts.summed))
+    stored = " ".join([*kept, *summed])
     return ParameterLayout("weight", "kernel", stored, " ".join(letters), " ".join(kept))
 
 
-register_layouts(EinsumDense, lambda layer: (_kernel(layer), BIAS))
+register_layouts(EinsumDense, lambda layer: (_kernel(layer.parts), BIAS))

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from feasible.arguments import check_integer
 from feasible.known_layouts import register_layouts
-from feasible.known_layouts.torch_layouts import BIAS, DEPTHWISE_KERNEL, KERNEL
+from feasible.known_layouts.torch_layouts import BIAS, KERNEL, depthwise_kernel
 from feasible.layers import initializers
 from feasible.layers.convolution_base import ConvolutionBase, over_two_axes
 from feasible.layers.layer import Shape
@@ -190,8 +190,7 @@ class SeparableConv2D(SeparableConvolution):
 
 def _depthwise(layer: SeparableConvolution) -> ParameterLayout:
     # Asked for before it is there, while the layer is being made.
-    sizes = (("multiplier", vars(layer).get("depth_multiplier", 1)),)
-    return replace(DEPTHWISE_KERNEL, parameter="depthwise_weight", sizes=sizes)
+    return depthwise_kernel(vars(layer).get("depth_multiplier", 1), "depthwise_weight")
 
 
 register_layouts(SeparableConvolution, lambda layer: (_depthwise(layer), POINTWISE, BIAS))
