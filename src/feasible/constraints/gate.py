@@ -97,7 +97,9 @@ def moved(part: Part, target: Array, tolerance: float = 1.0) -> Steps:
     xp, wide = part.xp, part.wide
     distance = astype(target, wide.dtype) - wide
     if not part.axes:
-        found = xp.abs(distance)
+        # An entry that is what is stored of where it belongs is one that is left as it is.
+        still = astype(target, part.w.dtype) == part.w
+        found = xp.where(still, xp.zeros_like(wide), xp.abs(distance))
         return Measured(found, found)
     distances, sizes = yield from _norms_of(part, distance)
     still = distances <= tolerance * _rounding(part, sizes)
