@@ -89,12 +89,13 @@ def step(module: nn.Module) -> None:
     torch.optim.SGD(module.parameters(), lr=0.1).step()
 
 
+LAST = torch.channels_last
 TORCH = [
     (lambda: nn.Linear(5, 5), lambda w: w.t()),
     (lambda: nn.Linear(5, 3), lambda w: w.t()),
     (lambda: nn.Conv2d(3, 3, 3), lambda w: w.permute(2, 3, 1, 0)),
     (lambda: nn.ConvTranspose1d(4, 4, 4), lambda w: w.permute(2, 1, 0)),
-    (lambda: nn.Conv2d(3, 4, 2).to(memory_format=torch.channels_last), lambda w: w.permute(2, 3, 1, 0)),
+    (lambda: nn.Conv2d(3, 4, 2).to(memory_format=LAST), lambda w: w.permute(2, 3, 1, 0)),
     (lambda: nn.Embedding(4, 4), lambda w: w),
 ]  # fmt: skip
 
@@ -193,5 +194,5 @@ def test_of_a_sharded_array(kind: int, spec: Any) -> None:
 
 
 def test_an_array_of_too_many_axes_is_an_error() -> None:
-    with pytest.raises(ValueError, match="Projecting: an array of shape .* does not broadcast"):
+    with pytest.raises(ValueError, match=r"Projecting: an array of shape .* does not broadcast"):
         Projecting(*bounds(2, 3, 4))(np.ones((3, 4)))

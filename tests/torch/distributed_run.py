@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
@@ -21,7 +22,7 @@ from torch.distributed.tensor import DTensor, Replicate, Shard, distribute_tenso
 from torch.distributed.tensor.debug import CommDebugMode
 from torch.nn.parallel import DistributedDataParallel
 
-from feasible import MaxNorm, MinMaxNorm, NonNeg, RadialConstraint, UnitNorm
+from feasible import Constraint, MaxNorm, MinMaxNorm, NonNeg, RadialConstraint, UnitNorm
 from feasible.torch import Monitor, check, constrain, constraints_of, project
 
 CONSTRAINTS: list[Any] = [
@@ -34,6 +35,94 @@ CONSTRAINTS: list[Any] = [
     NonNeg(),
     lambda w: w - w.mean(),
 ]
+
+
+class Called(MaxNorm):
+    """A subclass that is a function of the whole weight."""
+
+    def __call__(self, w: Any) -> Any:
+        return super().__call__(w).clamp(min=-0.05)
+
+
+class Projecting(MaxNorm):
+    """A subclass with a projection of its own, of the same sums."""
+
+    def project(self, part: Any) -> Any:
+        entries, stays = yield from super().project(part)
+        return part.xp.where(stays, part.wide, 0.9 * entries)
+
+
+class Tighter(MaxNorm):
+    """A subclass with limits of its own."""
+
+    def limits(self, stored: Any, length: int) -> Any:
+        return super().limits(stored, length)._replace(high=0.1, most=0.15)
+
+
+class Centered(Constraint):
+    """A class of a user's own, with a sum of each block and one more once that is known."""
+
+    def __init__(self, axis: Any) -> None:
+        self.axis = axis
+
+    def project(self, part: Any) -> Any:
+        (total,) = yield (part.total(part.wide),)
+        centered = part.wide - total / part.length
+        (squares,) = yield (part.total(centered * centered),)
+        return 0.3 * centered / squares**0.5
+
+
+class Weighted(Constraint):
+    """With an array of the weight's shape in Keras layout, or one that broadcasts to it."""
+
+    def __init__(self, weights: Any, axis: Any) -> None:
+        self.weights, self.axis = weights, axis
+
+    def project(self, part: Any) -> Any:
+        weights = part.array(self.weights) + part.xp.zeros_like(part.wide)
+        total, squared = yield part.total(part.wide * weights), part.total(weights * weights)
+        return part.wide - weights * (total - 1) / squared
+
+
+class Boxed(Constraint):
+    """Entries between arrays."""
+
+    def __init__(self, low: Any, high: Any) -> None:
+        self.low, self.high = low, high
+
+    def vector_axes(self, shape: Any) -> tuple[int, ...]:
+        return ()
+
+    def project(self, part: Any) -> Any:
+        return part.xp.clip(part.wide, part.array(self.low), part.array(self.high))
+
+
+class Halved(Constraint):
+    """With blocks that must be whole."""
+
+    whole_blocks = True
+
+    def __init__(self, axis: Any) -> None:
+        self.axis = axis
+
+    def project(self, part: Any) -> Any:
+        blocks = part.blocks()
+        half = blocks.shape[0] // 2
+        return part.unblocked(part.xp.concat([blocks[:half] * 0.5, blocks[half:]]))
+
+
+def own(shape: tuple[int, int]) -> list[Any]:
+    """Constraints of a user's own for a kernel of some shape in Keras layout."""
+    low = np.linspace(-0.2, 0.0, shape[0] * shape[1]).reshape(shape)
+    return [
+        *(kind(0.3, axis) for kind in (Called, Projecting, Tighter) for axis in (0, 1, None)),
+        *(kind(axis) for kind in (Centered, Halved) for axis in (0, 1, None)),
+        *(Weighted(1 - low, axis) for axis in (0, 1, None)),
+        Weighted(np.linspace(1, 2, shape[1]), 0),
+        Weighted(np.linspace(1, 2, shape[0])[:, None], 0),
+        Boxed(low, low + 0.1),
+        Boxed(low[:, :1], low[0] + 0.15),
+    ]
 
 
 def network() -> nn.Sequential:
@@ -195,6 +284,34 @@ def dtensor(world: int) -> None:
                 assert_equal(model, reference, (places, constraint))
 
 
+def own_classes(world: int) -> None:
+    """Every way to write a class, every way to shard, two weights of different shapes at once."""
+    line = init_device_mesh("cpu", (world,))
+    meshes = [(line, [Shard(0)]), (line, [Shard(1)]), (line, [Replicate()])]
+    if world == 4:
+        plane = init_device_mesh("cpu", (2, 2))
+        options = ((Shard(0), Shard(1)), (Replicate(), Shard(1)), (Shard(0), Replicate()))
+        meshes = [(plane, list(places)) for places in options]
+    for mesh, places in meshes:
+        for wide, tall in zip(own((5, 7)), own((7, 5)), strict=True):
+            reference = nn.Sequential(nn.Linear(5, 7, bias=False), nn.Linear(7, 5, bias=False))
+            for parameter in reference.parameters():
+                dist.broadcast(parameter.detach(), 0)
+            model = sharded(copy.deepcopy(reference), lambda name, p=places: p, mesh)
+            for one in (reference, model):
+                constrain(one, {"0.weight": wide, "1.weight": tall})
+            before = whole(reference)
+            for _ in range(2):
+                step_by_hand(model, reference)
+            assert_equal(model, reference, (places, wide))
+            after = whole(reference)
+            assert all((after[name] - before[name]).abs().max() > 1e-3 for name in before)
+            for one in (model, reference):
+                project(one)
+            assert_equal(model, reference, (places, wide))
+            assert check(model).ok == check(reference).ok, (places, wide)
+
+
 def convolutions(world: int) -> None:
     mesh = init_device_mesh("cpu", (world,))
     for module, dims in (
@@ -245,6 +362,19 @@ def communication(world: int) -> None:
         ([Shard(1)], MaxNorm(0.3, axis=None), 1),
         ([Replicate()], lambda w: w - w.mean(), 0),
         ([Shard(0)], lambda w: w - w.mean(), 2),
+        # One a round for both weights together, of which one is for what moved no further than
+        # rounding, unless the class says what stays; or one a weight where it is gathered.
+        ([Shard(0)], Projecting(0.3, axis=0), 0),
+        ([Shard(1)], Projecting(0.3, axis=0), 2),
+        ([Shard(1)], Tighter(0.3, axis=None), 1),
+        ([Shard(1)], Centered(axis=0), 3),
+        ([Shard(0)], Centered(axis=0), 0),
+        ([Shard(0)], Boxed(-0.1, np.full((1, 1), 0.1)), 0),
+        ([Shard(1)], Boxed(-0.1, np.full((1, 1), 0.1)), 0),
+        ([Shard(1)], Weighted(np.ones(1), axis=0), 2),
+        ([Shard(1)], Halved(axis=0), 2),
+        ([Shard(0)], Halved(axis=0), 0),
+        ([Shard(0)], Called(0.3, axis=0), 2),
     ):
         model = sharded(
             network(), lambda name, p=places: p if name == "weight" else [Replicate()], mesh

@@ -14,6 +14,8 @@ RUNS = [
     ("convolutions,parts,communication,monitored,refused", 2),
     ("fsdp2,dtensor,convolutions,parts", 3),
     ("dtensor", 4),
+    ("own_classes", 2),
+    ("own_classes", 4),
 ]
 
 

@@ -95,11 +95,11 @@ def moved(part: Part, target: Array, tolerance: float = 1.0) -> Steps:
         What was found: the distances.
     """
     xp, wide = part.xp, part.wide
-    distance = astype(target, wide.dtype) - wide
+    # As it would be stored, so that what a projection leaves as it is has not moved.
+    stored = astype(target, part.w.dtype)
+    distance = astype(stored, wide.dtype) - wide
     if not part.axes:
-        # An entry that is what is stored of where it belongs is one that is left as it is.
-        still = astype(target, part.w.dtype) == part.w
-        found = xp.where(still, xp.zeros_like(wide), xp.abs(distance))
+        found = xp.where(stored == part.w, xp.zeros_like(wide), xp.abs(distance))
         return Measured(found, found)
     distances, sizes = yield from _norms_of(part, distance)
     still = distances <= tolerance * _rounding(part, sizes)
