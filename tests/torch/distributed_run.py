@@ -16,13 +16,14 @@ import pytest
 import torch
 import torch.distributed as dist
 from torch import nn
-from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, Replicate, Shard, distribute_tensor
 from torch.distributed.tensor.debug import CommDebugMode
 from torch.nn.parallel import DistributedDataParallel
 
 from feasible import Constraint, MaxNorm, MinMaxNorm, NonNeg, RadialConstraint, UnitNorm
+from feasible.layers import DepthwiseConv2D
 from feasible.torch import Monitor, check, constrain, constraints_of, project
 
 CONSTRAINTS: list[Any] = [
@@ -391,6 +392,37 @@ def communication(world: int) -> None:
             counted.get_comm_counts(),
         )
     project(model)
+    parts_stay_where_they_are(mesh)
+
+
+def parts_stay_where_they_are(mesh: DeviceMesh) -> None:
+    """A part of a parameter, and a kernel whose stored axis is split, are not gathered."""
+    attention = (nn.MultiheadAttention(4, 2, bias=False), "in_proj_weight[query]")
+    depthwise = (DepthwiseConv2D(3, depth_multiplier=2, input_shape=(8, 8, 3)), "weight")
+    depthwise[0](torch.ones(1, 8, 8, 3))
+    for (reference, name), axis, dim, reductions in (
+        (attention, "unit", 0, 0),
+        (attention, "unit", 1, 1),
+        (attention, None, 0, 1),
+        (depthwise, "unit", 0, 0),
+        (depthwise, (0, 1), 0, 0),
+        (depthwise, "unit", 3, 1),
+    ):
+        reference = copy.deepcopy(reference)
+        stored = name.partition("[")[0]
+        model = sharded(
+            copy.deepcopy(reference),
+            lambda one, d=dim, s=stored: [Shard(d) if one == s else Replicate()],
+            mesh,
+        )
+        for one in (reference, model):
+            constrain(one, {name: MaxNorm(0.1, axis=axis)})
+        with CommDebugMode() as counted:
+            project(model)
+        assert counted.get_total_counts() == reductions, (name, axis, dim)
+        project(reference)
+        expected = dict(reference.named_parameters())[stored]
+        torch.testing.assert_close(whole(model)[stored], expected.detach(), rtol=1e-6, atol=1e-7)
 
 
 def monitored(world: int) -> None:
