@@ -76,7 +76,7 @@ def _read(weight: Weight) -> Tensor:
     """Return the weight as the module computes it from its parameters."""
     if parametrize.is_parametrized(weight.module, weight.name):
         return getattr(weight.module, weight.name).detach()  # type: ignore[no-any-return]
-    mask = weight.module._buffers[f"{weight.name}_mask"]
+    mask: Tensor = getattr(weight.module, f"{weight.name}_mask")
     return weight.trained[0].detach() * mask
 
 
@@ -131,7 +131,7 @@ def _is_close(found: Tensor, wanted: Tensor) -> bool:
 
 def _here(tensor: Tensor) -> Tensor:
     """Return what of a tensor is in this process."""
-    return tensor.to_local() if is_sharded(tensor) else tensor  # type: ignore[attr-defined, no-any-return]
+    return tensor.to_local() if is_sharded(tensor) else tensor  # type: ignore[attr-defined]
 
 
 def _described(weight: Weight) -> str:
