@@ -133,6 +133,28 @@ def astype(array: Array, dtype: Any) -> Array:
     return array if array.dtype == dtype else namespace(array).astype(array, dtype)
 
 
+def beside(values: Any, array: Array, dtype: Any) -> Array:
+    """Return numbers as an array that can be computed with together with another.
+
+    Args:
+        values: Nested sequences of numbers, or a NumPy array.
+        array: An array of any library.
+        dtype: A dtype of that library, or None for the values' own.
+
+    Returns:
+        An array of its library, where it is.
+
+    Example:
+        >>> import numpy as np
+        >>> beside([1, 2], np.ones(3), np.float32)
+        array([1., 2.], dtype=float32)
+    """
+    xp = namespace(array)
+    # Elsewhere arrays go where they are needed, and JAX's have no device while it traces.
+    device = {"device": array.device} if xp.__name__ == "array_api_compat.torch" else {}
+    return xp.asarray(values, dtype=dtype, **device)
+
+
 def accumulation_dtype(array: Array) -> Any:
     """Return the widest float dtype in which this array's library can sum on its device.
 

@@ -16,10 +16,8 @@ import pytest
 from flax.core import FrozenDict
 
 from feasible import InvalidArgumentError, MaxNorm, NonNeg, RadialConstraint, UnitNorm
-from feasible.jax import ArrayLayout, check, project, register_layouts
-from feasible.jax.layouts import BIAS, layouts_of, output_first
+from feasible.jax import ParameterLayout, check, layouts_of, project, register_layouts
 from feasible.jax.trees import bound_leaves, flat
-from feasible.unit_axes import all_but_last
 
 
 class Pair(NamedTuple):
@@ -49,7 +47,8 @@ class Wider(Stored):
 
 
 jax.tree_util.register_dataclass(Wider, data_fields=["weight", "bias"], meta_fields=["size"])
-KERNEL_OUT_FIRST = ArrayLayout("weight", "kernel", output_first, all_but_last)
+KERNEL_OUT_FIRST = ParameterLayout("weight", "kernel", "out in *spatial", "*spatial in out", "out")
+BIAS = ParameterLayout("bias", "bias", "*unit", unit="*unit")
 register_layouts(Stored, KERNEL_OUT_FIRST, BIAS)
 
 ONES = jnp.ones((2, 3))
@@ -297,7 +296,7 @@ def test_layouts_may_depend_on_the_module() -> None:
     class Made:
         flipped = False
 
-    def rows(module: Any) -> tuple[ArrayLayout, ...]:
+    def rows(module: Any) -> tuple[ParameterLayout, ...]:
         return (KERNEL_OUT_FIRST,) if module.flipped else ()
 
     register_layouts(Made, rows)
@@ -305,10 +304,23 @@ def test_layouts_may_depend_on_the_module() -> None:
     assert layouts_of(made) == ()
     made.flipped = True
     assert layouts_of(made) == (KERNEL_OUT_FIRST,)
-    with pytest.raises(InvalidArgumentError, match="`layouts` must be ArrayLayout rows, or one"):
+    with pytest.raises(InvalidArgumentError, match="`layouts` must be ParameterLayout rows"):
         register_layouts(Made, rows, rows)
     with pytest.raises(InvalidArgumentError, match="`layouts` must be"):
         register_layouts(Made, "kernel")
+
+
+def test_axes_of_an_array_are_not_split() -> None:
+    class Split(Stored):
+        pass
+
+    jax.tree_util.register_dataclass(Split, data_fields=["weight", "bias"], meta_fields=["size"])
+    sizes = (("group", 2),)
+    register_layouts(
+        Split, ParameterLayout("weight", "kernel", "(group in) out", unit="out", sizes=sizes)
+    )
+    with pytest.raises(ValueError, match=r"weight: .*not split them"):
+        project({"weight": MaxNorm(1, axis="unit")}, Split(ONES))
 
 
 def test_an_axis_that_the_leaf_does_not_have_is_named() -> None:

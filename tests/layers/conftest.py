@@ -125,7 +125,7 @@ def compare(
         for (part, layout), variable in zip(weights, theirs.weights, strict=True):
             parameter = getattr(part, layout.parameter)
             if parameter.requires_grad:
-                our_grad, their_grad = layout.view(part, parameter.grad), variable.value.grad
+                our_grad, their_grad = layout.view(parameter.grad), variable.value.grad
                 scale = max(1.0, float(their_grad.abs().max()))
                 torch.testing.assert_close(
                     our_grad / scale, their_grad / scale, rtol=0, atol=10 * tolerance

@@ -140,7 +140,7 @@ def test_units_are_the_same_in_keras_itself(name: str) -> None:
     ours(*map(torch.as_tensor, inputs))
     found = [(tuple(one.shape), str(one.constraint)) for one in theirs.weights if one.constraint]
     bound = [
-        (tuple(one.layout.view(part, getattr(part, one.layout.parameter)).shape), one.constraint)
+        (tuple(one.layout.view(getattr(part, one.layout.parameter)).shape), one.constraint)
         for part in ours.modules()
         for one in bound_weights(part)
     ]

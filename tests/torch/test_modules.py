@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import pytest
 import torch
 from torch import nn
+from transformers.pytorch_utils import Conv1D
 
 from feasible import MaxNorm
 from feasible.torch import check, constrain, constraints_of, layouts_of, project
@@ -21,11 +23,19 @@ MODULES: dict[str, tuple[Any, dict[str, tuple[str, tuple[int, ...], tuple[int, .
     "ConvTranspose1d": (nn.ConvTranspose1d(4, 6, 3), {"weight": ("kernel", (3, 6, 4), (0, 2))}),
     "ConvTranspose2d": (
         nn.ConvTranspose2d(4, 6, 3, groups=2),
-        {"weight": ("kernel", (3, 3, 3, 4), (0, 1, 3))},
+        {"weight": ("kernel", (3, 3, 2, 3, 2), (0, 1, 4))},
     ),
     "ConvTranspose3d": (
         nn.ConvTranspose3d(2, 3, 2),
         {"weight": ("kernel", (2, 2, 2, 3, 2), (0, 1, 2, 4))},
+    ),
+    "ConvTranspose2d in one group": (
+        nn.ConvTranspose2d(4, 6, 3),
+        {"weight": ("kernel", (3, 3, 6, 4), (0, 1, 3)), "bias": ("bias", (6,), ())},
+    ),
+    "Hugging Face's Conv1D": (
+        Conv1D(6, 4),
+        {"weight": ("kernel", (4, 6), (0,)), "bias": ("bias", (6,), ())},
     ),
     "Embedding": (nn.Embedding(7, 5), {"weight": ("embeddings", (7, 5), (1,))}),
     "EmbeddingBag": (nn.EmbeddingBag(7, 5), {"weight": ("embeddings", (7, 5), (1,))}),
@@ -132,3 +142,44 @@ def test_a_transformer_by_roles() -> None:
     ]
     assert check(model).ok
     assert (model.self_attn.in_proj_weight.norm(dim=1) <= 0.5).all()
+
+
+def test_a_unit_of_a_transposed_convolution_has_the_inputs_of_its_group() -> None:
+    module = nn.ConvTranspose2d(4, 6, 3, groups=2)
+    (row,) = constrain(module, kernel=MaxNorm(0.1, axis="unit"), project=True).rows
+    assert (row.vectors, row.length) == (6, 18)
+    # Input channels 0 and 1 go to units 0 to 2, the others to units 3 to 5.
+    for unit in range(6):
+        group, place = divmod(unit, 3)
+        norm = module.weight[2 * group : 2 * group + 2, place].norm()
+        assert norm.item() == pytest.approx(0.1, rel=1e-6)
+
+
+def test_what_a_unit_of_a_group_is_made_of_reaches_that_unit_alone() -> None:
+    module = nn.ConvTranspose2d(4, 6, 3, groups=2)
+    constrain(module, kernel=MaxNorm(1, axis="unit"))
+    view = constraints_of(module)["weight"].view
+    inputs = torch.randn(1, 4, 5, 5)
+    for unit in range(6):
+        before = module(inputs)
+        view[:, :, unit // 3, unit % 3] += 1
+        moved = (module(inputs) - before).abs().sum(dim=(0, 2, 3)) > 1e-6
+        assert moved.nonzero().flatten().tolist() == [unit]
+
+
+def test_in_groups_of_transposed_convolutions_of_any_rank() -> None:
+    for kind in (nn.ConvTranspose1d, nn.ConvTranspose3d, nn.LazyConvTranspose2d):
+        sizes = (6, 2) if kind is nn.LazyConvTranspose2d else (4, 6, 2)
+        module = kind(*sizes, groups=2)
+        module(torch.ones(1, 4, *[3] * (int(kind.__name__[-2]))))
+        (row,) = constrain(module, kernel=MaxNorm(1, axis="unit")).rows
+        assert row.vectors == 6
+
+
+@pytest.mark.parametrize("build", [False, True])
+def test_weights_that_keras_keeps_elsewhere_are_no_parameters(build: bool) -> None:
+    layer = keras.layers.Dense(3)
+    if build:
+        layer.build((None, 4))
+    with pytest.raises(ValueError, match="selects no parameter"):
+        constrain(layer, kernel=MaxNorm(1, axis="unit"))

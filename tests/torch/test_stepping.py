@@ -14,10 +14,10 @@ import torch
 from torch import nn
 
 from feasible import Constraint, MaxNorm, MinMaxNorm, NonNeg, RadialConstraint, UnitNorm
+from feasible.known_layouts.torch_layouts import EMBEDDINGS, KERNEL
 from feasible.layers import Dense
 from feasible.torch import check, constraints_of, project, register_layouts
 from feasible.torch.declarations import declare, declared_constraint, watched
-from feasible.torch.layouts import EMBEDDINGS, KERNEL
 
 
 def constrained(**constraints: Any) -> Dense:

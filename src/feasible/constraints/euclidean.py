@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from feasible.backends import Array, accumulation_dtype, astype, namespace
+from feasible.backends import Array, accumulation_dtype, astype, beside, namespace
 from feasible.constraints.parts import Part, Sums
 from feasible.constraints.precision import precision
 
@@ -49,10 +49,16 @@ def squares(part: Part, values: Array, bound: float | None = None) -> Sums:
         return (part.total(xp.square(wide if scales == (1.0,) else wide * scales[0])),)
     # A block with an entry beyond its sum's range is not counted by that sum. So nothing
     # overflows, and derivatives neither.
-    return tuple(
-        part.total(xp.square((wide if limit is None else xp.clip(wide, -limit, limit)) * scale))
-        for scale, limit in zip(scales, (scales[2] ** 0.5, scales[0] ** 0.5, None), strict=True)
+    largest = (scales[2] ** 0.5, scales[0] ** 0.5, math.inf)
+    factors, limits = (
+        xp.reshape(beside(one, wide, wide.dtype), (3, *(1 for _ in wide.shape)))
+        for one in (scales, largest)
     )
+    # In one reduction, because a compiler would read the entries for each of three.
+    rows = xp.square(xp.clip(wide[None, ...], -limits, limits) * factors)
+    axes = tuple(axis + 1 for axis in part.axes)
+    sums = xp.sum(rows, axis=axes, keepdims=True) if axes else rows
+    return sums[0, ...], sums[1, ...], sums[2, ...]
 
 
 def norms(part: Part, totals: Sums, bound: float | None = None) -> Norms:

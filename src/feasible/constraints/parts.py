@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from feasible.backends import Array, accumulation_dtype, astype, dtype_name, namespace
+from feasible.backends import Array, accumulation_dtype, astype, beside, dtype_name, namespace
 from feasible.constraints.precision import Precision, precision
 
 Sums = tuple[Array, ...]
 Projected = Array | tuple[Array, Array]
+Place = tuple[slice, ...] | Callable[[Any], Any]
 Steps = Generator[Sums, Sums, Any]
 
 
@@ -32,7 +33,8 @@ class Part:
         axes: The axes of `w` that one block lies along.
         owner: The constraint's name, for messages.
         length: How many entries a whole block has; None if blocks are whole here.
-        place: Where the entries are in the weight, a slice an axis; None if they are all of it.
+        place: Where the entries are in the weight, a slice an axis, or what takes them of an array
+            with as many axes; None if they are all of it.
         stacked: How many leading axes count weights that are stacked.
         near_bound: Whether norms need only be right as far as they are near a bound, in one pass.
 
@@ -52,7 +54,7 @@ class Part:
         owner: str = "Constraint",
         *,
         length: int | None = None,
-        place: tuple[slice, ...] | None = None,
+        place: Place | None = None,
         stacked: int = 0,
         near_bound: bool = False,
     ) -> None:
@@ -105,12 +107,14 @@ class Part:
                 f"with {rank} axes."
             )
         values = values.reshape((1,) * (rank - values.ndim) + values.shape)
-        if self.place is not None:
+        if callable(self.place):
+            values = self.place(values)
+        elif self.place is not None:
             here = zip(self.place, values.shape, strict=True)
             values = values[tuple(slice(None) if size == 1 else part for part, size in here)]
         dtype = None if values.dtype == bool else accumulation_dtype(self.w)
         # Copied, because PyTorch takes no array that is read-only.
-        return self.xp.asarray(values.copy(), dtype=dtype, device=getattr(self.w, "device", None))
+        return beside(values.copy(), self.w, dtype)
 
     def blocks(self) -> Array:
         """Return the blocks, which are whole here, as columns.

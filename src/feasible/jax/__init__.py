@@ -13,9 +13,10 @@ import jax
 
 from feasible.constraints.registry import BUILT_IN
 from feasible.jax.checking import check
-from feasible.jax.layouts import ArrayLayout, register_layouts
 from feasible.jax.projecting import project
 from feasible.jax.updates import apply_updates, constrain_updates
+from feasible.known_layouts import layouts_of, register_layouts
+from feasible.layouts import ParameterLayout
 
 if TYPE_CHECKING:
     from feasible.jax import nnx as nnx
@@ -25,10 +26,11 @@ for _constraint in BUILT_IN:
     jax.tree_util.register_static(_constraint)
 
 __all__ = [
-    "ArrayLayout",
+    "ParameterLayout",
     "apply_updates",
     "check",
     "constrain_updates",
+    "layouts_of",
     "project",
     "register_layouts",
 ]

@@ -18,7 +18,6 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-import feasible.jax.flax_layouts  # noqa: F401  (so that the table is read)
 from feasible.arguments import check_choice
 from feasible.jax.checking import report_of
 from feasible.jax.projecting import projected

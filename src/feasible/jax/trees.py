@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any, NamedTuple
 
 import jax
@@ -16,16 +14,16 @@ from feasible.arguments import check_choice
 from feasible.binding import Layout, fitted
 from feasible.constraints import Constraint
 from feasible.constraints.parts import refuse_complex
-from feasible.jax.layouts import ArrayLayout, as_stored, layouts_of
+from feasible.known_layouts import layouts_of
+from feasible.layouts import ParameterLayout
 from feasible.rules import Rule, Rules, Target, as_rules, describe, match, selects
-from feasible.unit_axes import all_but_last
 
 AnyConstraint = Any
 
-# The tables of a library's modules, read when the library is there.
-_TABLES = {"flax": "feasible.jax.flax_layouts", "equinox": "feasible.jax.equinox_layouts"}
+# Nodes that hold one array, and are no part of its name.
+_BOXES = {"flax.nnx.variablelib.Variable", "flax.core.meta.AxisMetadata"}
 # Nodes that hold arrays without being anything to them.
-_CONTAINERS = (dict, list, tuple)
+_CONTAINERS = (Mapping, list, tuple)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +36,7 @@ class Leaf(Target):
     """
 
     place: int = field(kw_only=True)
-    layout: ArrayLayout | None = field(kw_only=True)
+    layout: ParameterLayout | None = field(kw_only=True)
 
     @property
     def identity(self) -> Hashable:
@@ -121,9 +119,6 @@ def flat(tree: Any) -> Flat:
         >>> [leaf.name for leaf in flat({"dense": {"kernel": jnp.ones((2, 3))}}).leaves]
         ['dense/kernel']
     """
-    for library, table in _TABLES.items():
-        if library in sys.modules:
-            import_module(table)
     entries, structure = jax.tree_util.tree_flatten_with_path(tree, is_leaf=lambda one: one is None)
     leaves = [_leaf(tree, place, *entry) for place, entry in enumerate(entries)]
     return Flat(leaves, structure)
@@ -155,7 +150,7 @@ def leaf_at(parts: Sequence[str], owners: Sequence[Any], place: int, parameter: 
     for depth, owner in enumerate(owners):
         below = "/".join(parts[depth:])
         for layout in layouts_of(owner):
-            if layout.array == below:
+            if layout.parameter == below:
                 return Leaf(name, owner, layout.role, parameter, place=place, layout=layout)
     role = parts[-1] if parts else None
     owner = owners[-1] if owners else None
@@ -178,18 +173,6 @@ def _owners(tree: Any, path: tuple[Any, ...]) -> Iterator[Any]:
                 return
 
 
-_boxes: list[type] = []
-
-
-def register_box(box_type: type) -> None:
-    """Say that nodes of a type hold one array, and are not part of its name.
-
-    Args:
-        box_type: The type, such as that of a variable.
-    """
-    _boxes.append(box_type)
-
-
 def is_box(node: Any) -> bool:
     """Say whether a node only holds an array.
 
@@ -197,9 +180,9 @@ def is_box(node: Any) -> bool:
         node: A node of a tree.
 
     Returns:
-        Whether its type is registered so.
+        Whether it is one of those of Flax.
     """
-    return isinstance(node, tuple(_boxes))
+    return any(f"{kind.__module__}.{kind.__qualname__}" in _BOXES for kind in type(node).__mro__)
 
 
 def bound_leaves(rules: Rules, flattened: Flat, layout: Layout = "keras") -> list[BoundLeaf]:
@@ -291,11 +274,18 @@ def bound(
     """
     shape = tuple(leaf.parameter.shape)
     native = layout == "native" and getattr(constraint, "axis", None) != "unit"
-    known = None if native else leaf.layout
+    known = leaf.layout
+    if native or known is None or (known.stacked(len(shape)) < 0 and _goes_by_name(leaf)):
+        known = _layout_of_unknown(leaf)
     stacked = _stacked(leaf, known)
-    rank = len(shape) - stacked
-    order = tuple(stacked + axis for axis in (known.order if known else as_stored)(rank))
-    unit_axes = known.unit_axes(rank) if known else _unit_axes_of_unknown(leaf, rank)
+    place = known.placement(shape[stacked:])
+    if known.part or not place.is_permutation:
+        raise ValueError(
+            f"{leaf.name}: the layout of an array can put its axes in another order, and not split "
+            f"them or take a part. Received: {known}. Register one without."
+        )
+    order = tuple(stacked + axis for axis in place.order)
+    unit_axes = known.unit_axes(len(order))
     counted = tuple(shape[axis] for axis in order)
     unknown = "Say so by feasible.jax.register_layouts"
     if isinstance(constraint, Constraint):
@@ -304,21 +294,29 @@ def bound(
     return BoundLeaf(leaf, rule, order)
 
 
-def _stacked(leaf: Leaf, layout: ArrayLayout | None) -> int:
+def _stacked(leaf: Leaf, layout: ParameterLayout) -> int:
     """Return how many leading axes of a leaf count modules that are stacked."""
-    if layout is None or layout.rank is None:
-        return 0
     shape = tuple(leaf.parameter.shape)
-    if len(shape) < layout.rank:
+    stacked = layout.stacked(len(shape))
+    if stacked < 0:
         raise ValueError(
             f"{leaf.name}: the {layout.role} of {type(leaf.module).__name__} must have "
-            f"{layout.rank} axes, or more where modules are stacked. Received: shape {shape}."
+            f"{len(shape) - stacked} axes, or more where modules are stacked. "
+            f"Received: shape {shape}."
         )
-    return len(shape) - layout.rank
+    return stacked
 
 
-def _unit_axes_of_unknown(leaf: Leaf, rank: int) -> tuple[int, ...] | None:
-    """Return the axes of a unit in an array of no module: all but the last."""
-    if leaf.module is None or isinstance(leaf.module, _CONTAINERS):
-        return all_but_last(rank)
-    return None
+def _layout_of_unknown(leaf: Leaf) -> ParameterLayout:
+    """Return a layout as stored. In an array of no module the last axis counts units."""
+    role = leaf.role or leaf.name
+    if not _goes_by_name(leaf):
+        return ParameterLayout(leaf.name, role)
+    if len(leaf.parameter.shape) == 0:
+        return ParameterLayout(leaf.name, role, unit="*axes")
+    return ParameterLayout(leaf.name, role, "*in out", unit="out")
+
+
+def _goes_by_name(leaf: Leaf) -> bool:
+    """Return whether a leaf is in no module, so that its name is all that is known of it."""
+    return leaf.module is None or isinstance(leaf.module, _CONTAINERS)

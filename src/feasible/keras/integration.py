@@ -10,7 +10,7 @@ from typing import Any
 from feasible.binding import fitted
 from feasible.constraints import Constraint
 from feasible.constraints.registry import BUILT_IN, OWN_PACKAGE, when_registered
-from feasible.keras.units import unit_axes_of
+from feasible.known_layouts import layouts_of
 
 
 def integrate(keras: ModuleType) -> None:
@@ -49,10 +49,11 @@ def _fitting(add_weight: Callable[..., Any]) -> Callable[..., Any]:
 def _fitted(layer: Any, variable: Any) -> Any:
     """Return the constraint as it acts on the weight."""
     kind, shape = type(layer).__name__, tuple(variable.shape)
+    known = [row for row in layouts_of(layer) if row.parameter == variable.name]
     return fitted(
         f"{kind}.{variable.name}",
         variable.constraint,
         shape,
-        unit_axes_of(layer, variable.name, len(shape)),
+        known[0].unit_axes(len(shape)) if known else None,
         f"Derive {kind} from the layer of Keras that has such a weight",
     )

@@ -8,15 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from feasible.arguments import InvalidArgumentError, check_choice, check_integer, check_number
+from feasible.known_layouts import register_layouts
 from feasible.layers import initializers
 from feasible.layers.attending import attend, both, shares, visible
 from feasible.layers.dropout import Dropout
 from feasible.layers.layer import Layer, Shape, as_tensor
-from feasible.torch.layouts import ParameterLayout, as_stored, register_layouts
-from feasible.unit_axes import no_axes
+from feasible.layouts import ParameterLayout
 
-SCALE = ParameterLayout("scale", "scale", as_stored, no_axes)
-CONCAT = ParameterLayout("concat_score_weight", "concat_score_weight", as_stored, no_axes)
+SCALE = ParameterLayout("scale", "scale", "*unit", unit="*unit")
+CONCAT = ParameterLayout("concat_score_weight", "concat_score_weight", "*unit", unit="*unit")
 
 
 class Attention(Layer):

@@ -8,16 +8,17 @@ import torch
 from torch import Tensor
 
 from feasible.arguments import check_number
+from feasible.known_layouts import register_layouts
+from feasible.known_layouts.torch_layouts import BETA, GAMMA
 from feasible.layers import initializers
 from feasible.layers.axes import check_axes
 from feasible.layers.layer import Shape
 from feasible.layers.normalization import Normalization
 from feasible.layers.roles import WeightOf
-from feasible.torch.layouts import BETA, GAMMA, ParameterLayout, as_stored, register_layouts
-from feasible.unit_axes import no_axes
+from feasible.layouts import ParameterLayout
 
-MOVING_MEAN = ParameterLayout("running_mean", "moving_mean", as_stored, no_axes)
-MOVING_VARIANCE = ParameterLayout("running_var", "moving_variance", as_stored, no_axes)
+MOVING_MEAN = ParameterLayout("running_mean", "moving_mean", "*unit", unit="*unit")
+MOVING_VARIANCE = ParameterLayout("running_var", "moving_variance", "*unit", unit="*unit")
 
 
 class BatchNormalization(Normalization):

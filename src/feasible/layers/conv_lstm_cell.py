@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from feasible.arguments import check_integer
+from feasible.known_layouts.torch_layouts import BIAS, KERNEL
 from feasible.layers.convolution_base import over_two_axes
 from feasible.layers.layer import Shape
 from feasible.layers.long_short_term import LongShortTermCell
@@ -21,7 +22,6 @@ from feasible.layers.windows import (
     padding_ends,
     window_span,
 )
-from feasible.torch.layouts import BIAS, KERNEL
 
 
 class ConvLSTMCell(LongShortTermCell, WindowedLayer):

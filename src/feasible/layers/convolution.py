@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from feasible.arguments import InvalidArgumentError, check_integer
+from feasible.known_layouts import register_layouts
+from feasible.known_layouts.torch_layouts import BIAS, KERNEL
 from feasible.layers import initializers
 from feasible.layers.convolution_base import ConvolutionBase
 from feasible.layers.layer import Shape
 from feasible.layers.roles import ConstraintOf, WeightOf
 from feasible.layers.windows import check_strides_or_dilation
-from feasible.torch.layouts import BIAS, KERNEL, register_layouts
 
 
 class Convolution(ConvolutionBase):

@@ -9,13 +9,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from feasible.arguments import InvalidArgumentError, check_integer
+from feasible.known_layouts import register_layouts
+from feasible.known_layouts.torch_layouts import BIAS, TRANSPOSE_KERNEL
 from feasible.layers import initializers
 from feasible.layers.convolution_base import ConvolutionBase, over_two_axes
 from feasible.layers.layer import Shape
 from feasible.layers.roles import ConstraintOf, WeightOf
 from feasible.layers.spatial import at_least_two
 from feasible.layers.windows import Ends, check_sizes, check_strides_or_dilation, transposed_ends
-from feasible.torch.layouts import BIAS, TRANSPOSE_KERNEL, register_layouts
 
 _CONVOLUTIONS: dict[int, Callable[..., Tensor]] = {
     2: functional.conv_transpose2d,

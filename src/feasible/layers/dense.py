@@ -8,10 +8,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from feasible.arguments import check_integer
+from feasible.known_layouts import register_layouts
+from feasible.known_layouts.torch_layouts import BIAS, KERNEL
 from feasible.layers import activations, initializers
 from feasible.layers.layer import Layer, Shape
 from feasible.layers.roles import ConstraintOf, WeightOf
-from feasible.torch.layouts import BIAS, KERNEL, register_layouts
 
 
 class Dense(Layer):

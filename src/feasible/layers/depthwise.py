@@ -8,11 +8,13 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from feasible.arguments import check_integer
+from feasible.known_layouts import register_layouts
+from feasible.known_layouts.torch_layouts import BIAS, depthwise_kernel
 from feasible.layers import initializers
 from feasible.layers.convolution_base import ConvolutionBase
 from feasible.layers.layer import Shape
 from feasible.layers.roles import ConstraintOf, WeightOf
-from feasible.torch.layouts import BIAS, DEPTHWISE_KERNEL, register_layouts
+from feasible.layouts import ParameterLayout
 
 
 class DepthwiseConvolution(ConvolutionBase):
@@ -66,9 +68,7 @@ class DepthwiseConvolution(ConvolutionBase):
         """
         self.groups = self.channels_of(input_shape)
         outputs = self.groups * self.depth_multiplier
-        self.add_weight(
-            DEPTHWISE_KERNEL, (outputs, 1, *self.kernel_size), self.depthwise_initializer
-        )
+        self.add_weight(_kernel(self), (outputs, 1, *self.kernel_size), self.depthwise_initializer)
         self.add_bias(outputs)
 
     def slide(self, inputs: Tensor) -> Tensor:
@@ -173,4 +173,9 @@ class DepthwiseConv2D(DepthwiseConvolution):
     rank: ClassVar[int] = 2
 
 
-register_layouts(DepthwiseConvolution, DEPTHWISE_KERNEL, BIAS)
+def _kernel(layer: DepthwiseConvolution) -> ParameterLayout:
+    # Asked for before it is there, while the layer is being made.
+    return depthwise_kernel(vars(layer).get("depth_multiplier", 1))
+
+
+register_layouts(DepthwiseConvolution, lambda layer: (_kernel(layer), BIAS))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -11,23 +12,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from feasible.arguments import InvalidArgumentError, check_integer
+from feasible.known_layouts import register_layouts
+from feasible.known_layouts.torch_layouts import BIAS
 from feasible.layers import activations, initializers
 from feasible.layers.configs import checked_sizes
 from feasible.layers.einsum_equation import EinsumEquation, Sizes
 from feasible.layers.layer import Layer, Shape
 from feasible.layers.roles import ConstraintOf, WeightOf
-from feasible.torch.layouts import BIAS, ParameterLayout, Rows, register_layouts
-
-
-@dataclasses.dataclass(frozen=True)
-class _Axes:
-    """Axes that are the same whatever the rank; layouts that hold equal ones are equal."""
-
-    axes: tuple[int, ...]
-
-    def __call__(self, rank: int) -> tuple[int, ...]:
-        del rank
-        return self.axes
+from feasible.layouts import ParameterLayout
 
 
 class EinsumDense(Layer):
@@ -137,7 +129,7 @@ class EinsumDense(Layer):
             initializer = dataclasses.replace(  # type: ignore[type-var]
                 initializer, input_axes=parts.summed, output_axes=parts.kept
             )
-        self.add_weight(_kernel_row(self), stored, initializer)
+        self.add_weight(_kernel(parts), stored, initializer)
         if self.bias_axes is None:
             self.register_parameter("bias", None)
             return
@@ -181,19 +173,13 @@ class EinsumDense(Layer):
         return self.parts.output_shape(self._sizes(input_shape), input_shape)
 
 
-def _as_einsum_kernel(module: nn.Module, tensor: Tensor) -> Tensor:
-    """Return the view of a kernel whose axes are in the order of the equation."""
-    parts: EinsumEquation = module.parts  # type: ignore[assignment]
-    order = (*parts.kept, *parts.summed)
-    return tensor.permute(*map(order.index, range(len(order))))
+@cache
+def _kernel(parts: EinsumEquation) -> ParameterLayout:
+    """Return the layout of the kernel, whose axes are in the order of the equation."""
+    letters = parts.kernel
+    kept, summed = ([letters[axis] for axis in axes] for axes in (parts.kept, parts.summed))
+    stored = " ".join([*kept, *summed])
+    return ParameterLayout("weight", "kernel", stored, " ".join(letters), " ".join(kept))
 
 
-def _kernel_row(layer: EinsumDense) -> ParameterLayout:
-    return ParameterLayout("weight", "kernel", _as_einsum_kernel, _Axes(layer.parts.summed))
-
-
-def _rows(layer: nn.Module) -> Rows:
-    return (_kernel_row(layer), BIAS)  # type: ignore[arg-type]
-
-
-register_layouts(EinsumDense, _rows)
+register_layouts(EinsumDense, lambda layer: (_kernel(layer.parts), BIAS))

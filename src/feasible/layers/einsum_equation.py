@@ -9,7 +9,6 @@ from functools import cached_property
 
 from feasible.arguments import InvalidArgumentError
 from feasible.layers.layer import Shape
-from feasible.unit_axes import summed_axes
 
 _EQUATION = re.compile(
     r"(?P<left>\.\.\.)?(?P<inputs>[a-zA-Z]+)(?P<right>\.\.\.)?,(?P<kernel>[a-zA-Z]+)"
@@ -79,7 +78,7 @@ class EinsumEquation:
     @cached_property
     def summed(self) -> tuple[int, ...]:
         """The kernel's axes that the output lacks, over which it is summed."""
-        return summed_axes(self.kernel, self.outputs)
+        return tuple(i for i, letter in enumerate(self.kernel) if letter not in self.outputs)
 
     @cached_property
     def kept(self) -> tuple[int, ...]:

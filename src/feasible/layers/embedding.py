@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from feasible.arguments import check_integer
+from feasible.known_layouts import register_layouts
+from feasible.known_layouts.torch_layouts import EMBEDDINGS
 from feasible.layers import initializers
 from feasible.layers.layer import Layer, Shape
 from feasible.layers.roles import ConstraintOf, WeightOf
-from feasible.torch.layouts import EMBEDDINGS, register_layouts
 
 
 class Embedding(Layer):

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from feasible.known_layouts import layouts_of
 from feasible.layers.configs import (
     arguments_of,
     check_no_more,
@@ -20,9 +21,9 @@ from feasible.layers.configs import (
     torch_dtype,
 )
 from feasible.layers.roles import WeightOf
+from feasible.layouts import ParameterLayout
 from feasible.ops import convert_to_numpy
 from feasible.torch.declarations import declare, declared_constraint
-from feasible.torch.layouts import ParameterLayout, layouts_of
 
 # Sizes with the batch first; None where a size is not known.
 Shape = tuple[int | None, ...]
@@ -242,7 +243,7 @@ class Layer(nn.Module):
     def _fill(
         self, layout: ParameterLayout, tensor: Tensor, initializer: Callable[..., Any]
     ) -> None:
-        view = layout.view(self, tensor)
+        view = layout.view(tensor)
         values = as_tensor(initializer(tuple(view.shape), dtype=tensor.dtype)).detach()
         if values.shape != view.shape:
             raise ValueError(
@@ -259,9 +260,7 @@ class Layer(nn.Module):
         """
         found = ((layout, getattr(self, layout.parameter, None)) for layout in layouts_of(self))
         return [
-            (layout, layout.view(self, tensor.detach()))
-            for layout, tensor in found
-            if tensor is not None
+            (layout, layout.view(tensor.detach())) for layout, tensor in found if tensor is not None
         ]
 
     def sublayers(self) -> dict[str, Layer]:

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from feasible.arguments import check_integer
+from feasible.known_layouts import register_layouts
+from feasible.known_layouts.torch_layouts import ALPHA
 from feasible.layers import initializers
 from feasible.layers.layer import Layer, Shape
 from feasible.layers.roles import ConstraintOf, WeightOf
-from feasible.torch.layouts import ALPHA, register_layouts
 
 
 class PReLU(Layer):

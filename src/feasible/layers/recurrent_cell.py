@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from feasible.arguments import check_number
+from feasible.known_layouts.torch_layouts import KERNEL
 from feasible.layers import activations, initializers
 from feasible.layers.random_layer import RandomLayer
 from feasible.layers.roles import ConstraintOf, WeightOf
-from feasible.torch.layouts import KERNEL
 
-RECURRENT_KERNEL = KERNEL._replace(parameter="recurrent_weight", role="recurrent_kernel")
+RECURRENT_KERNEL = replace(KERNEL, parameter="recurrent_weight", role="recurrent_kernel")
 
 States = Sequence[Tensor]
 # Maps a tensor by a kernel, as PyTorch stores it, and a bias.

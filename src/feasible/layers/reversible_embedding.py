@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -9,13 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from feasible.arguments import InvalidArgumentError, check_number
+from feasible.known_layouts import register_layouts
+from feasible.known_layouts.torch_layouts import EMBEDDINGS, KERNEL
 from feasible.layers.configs import torch_dtype
 from feasible.layers.embedding import Embedding
 from feasible.layers.layer import Layer, Shape, as_tensor
 from feasible.layers.roles import WeightOf
-from feasible.torch.layouts import EMBEDDINGS, KERNEL, register_layouts
 
-REVERSE = KERNEL._replace(parameter="reverse_weight", role="reverse_embeddings")
+REVERSE = replace(KERNEL, parameter="reverse_weight", role="reverse_embeddings")
 
 
 class ReversibleEmbedding(Embedding):

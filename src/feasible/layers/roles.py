@@ -7,8 +7,9 @@ from typing import Any
 from torch import nn
 
 from feasible import constraints
+from feasible.known_layouts import layouts_of
+from feasible.layouts import ParameterLayout
 from feasible.torch.declarations import AnyConstraint, declare, declared_constraint
-from feasible.torch.layouts import ParameterLayout, layouts_of
 
 
 class WeightOf:
@@ -26,7 +27,7 @@ class WeightOf:
             return self
         layout = layout_of(layer, self.role)
         tensor = getattr(layer, layout.parameter)
-        return None if tensor is None else layout.view(layer, tensor)
+        return None if tensor is None else layout.view(tensor)
 
 
 class ConstraintOf:

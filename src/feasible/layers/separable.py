@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 from feasible.arguments import check_integer
+from feasible.known_layouts import register_layouts
+from feasible.known_layouts.torch_layouts import BIAS, KERNEL, depthwise_kernel
 from feasible.layers import initializers
 from feasible.layers.convolution_base import ConvolutionBase, over_two_axes
 from feasible.layers.layer import Shape
 from feasible.layers.roles import ConstraintOf, WeightOf
-from feasible.torch.layouts import BIAS, DEPTHWISE_KERNEL, KERNEL, register_layouts
+from feasible.layouts import ParameterLayout
 
-DEPTHWISE = DEPTHWISE_KERNEL._replace(parameter="depthwise_weight")
-POINTWISE = KERNEL._replace(parameter="pointwise_weight", role="pointwise_kernel")
+POINTWISE = replace(KERNEL, parameter="pointwise_weight", role="pointwise_kernel")
 
 
 class SeparableConvolution(ConvolutionBase):
@@ -78,7 +80,9 @@ class SeparableConvolution(ConvolutionBase):
         self.groups = self.channels_of(input_shape)
         between = self.groups * self.depth_multiplier
         pointwise_shape = (self.filters, between, *(1,) * self.rank)
-        self.add_weight(DEPTHWISE, (between, 1, *self.kernel_size), self.depthwise_initializer)
+        self.add_weight(
+            _depthwise(self), (between, 1, *self.kernel_size), self.depthwise_initializer
+        )
         self.add_weight(POINTWISE, pointwise_shape, self.pointwise_initializer)
         self.add_bias(self.filters)
 
@@ -184,7 +188,12 @@ class SeparableConv2D(SeparableConvolution):
     rank: ClassVar[int] = 2
 
 
-register_layouts(SeparableConvolution, DEPTHWISE, POINTWISE, BIAS)
+def _depthwise(layer: SeparableConvolution) -> ParameterLayout:
+    # Asked for before it is there, while the layer is being made.
+    return depthwise_kernel(vars(layer).get("depth_multiplier", 1), "depthwise_weight")
+
+
+register_layouts(SeparableConvolution, lambda layer: (_depthwise(layer), POINTWISE, BIAS))
 
 SeparableConvolution1D = SeparableConv1D
 SeparableConvolution2D = SeparableConv2D

@@ -11,9 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from feasible.arguments import check_integer
+from feasible.known_layouts import register_layouts
+from feasible.known_layouts.torch_layouts import BIAS, KERNEL
 from feasible.layers.layer import Shape
 from feasible.layers.recurrent_cell import RECURRENT_KERNEL, RecurrentCell, States
-from feasible.torch.layouts import BIAS, KERNEL, register_layouts
 
 
 class UnitsCell(RecurrentCell):

@@ -151,9 +151,9 @@ def _nested(layer: Layer, dtype: torch.dtype) -> dict[str, Any]:
 
 
 def _on_one_axis(layer: nn.Module, role: str, constraint: Any) -> Any:
-    unit_axes = layout_of(layer, role).unit_axes
+    unit_axes = layout_of(layer, role).unit_axes(1)
     if isinstance(constraint, Constraint) and unit_axes is not None:
-        return constraint.resolve(unit_axes(1))
+        return constraint.resolve(unit_axes)
     return constraint
 
 

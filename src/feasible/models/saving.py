@@ -23,6 +23,7 @@ from feasible.keras import (
     write_archive,
 )
 from feasible.layers.layer import as_tensor
+from feasible.layouts import ParameterLayout
 from feasible.models.chain import chain
 from feasible.models.layer_config import UNSUITABLE, CustomObjects, custom_object
 from feasible.models.sequential import Sequential
@@ -30,7 +31,6 @@ from feasible.models.sequential_config import sequential_config, sequential_from
 from feasible.models.weight_groups import Group, archive_groups, legacy_groups
 from feasible.models.weights import check_built
 from feasible.replacing import replacing
-from feasible.torch.layouts import ParameterLayout
 
 # What Keras keeps of `compile` that does not change what is computed.
 _WITHOUT_EFFECT = ("run_eagerly", "steps_per_execution", "jit_compile", "auto_scale_loss")

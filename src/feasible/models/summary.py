@@ -9,11 +9,11 @@ from torch import nn
 
 from feasible.constraints import Constraint
 from feasible.constraints.function import name_of
+from feasible.known_layouts import layouts_of
 from feasible.layers.layer import Layer, Shape
 from feasible.models.weight_views import count_params, is_built
 from feasible.report import aligned
 from feasible.torch.declarations import Bound, constraints_of, declared_constraint
-from feasible.torch.layouts import layouts_of
 
 
 class Line(NamedTuple):

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from feasible.layers import Layer
 from feasible.layers.configs import snake_case
+from feasible.layouts import ParameterLayout
 from feasible.models.sequential import Sequential
-from feasible.torch.layouts import ParameterLayout
 
 Views = list[tuple[ParameterLayout, Tensor]]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from feasible.known_layouts import layouts_of
 from feasible.layers.layer import Layer
-from feasible.torch.layouts import layouts_of
 
 
 def is_built(module: nn.Module) -> bool:
@@ -74,6 +74,6 @@ def _views_of_own(module: nn.Module, prefix: str) -> Iterator[tuple[str, Tensor]
         if not tensor.is_floating_point():
             continue
         rows = [layout for layout in layouts_of(module) if layout.parameter == name]
-        views = [layout.view(module, tensor.detach()) for layout in rows] or [tensor.detach()]
+        views = [layout.view(tensor.detach()) for layout in rows] or [tensor.detach()]
         for view in views:
             yield prefix + name, view

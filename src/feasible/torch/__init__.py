@@ -7,17 +7,16 @@ require("feasible.torch", "torch", "torch")
 # ruff: noqa: E402
 
 
+from feasible.known_layouts import layouts_of, register_layouts
+from feasible.layouts import ParameterLayout
 from feasible.torch.averaging import follow_averages
 from feasible.torch.checking import check
 from feasible.torch.constrain import constrain, release
 from feasible.torch.declarations import Bound, constraints_of
-from feasible.torch.layouts import ParameterLayout, layouts_of, register_layouts
-from feasible.torch.modules import register_torch_modules
 from feasible.torch.monitor import Monitor
 from feasible.torch.parametrization import parametrization
 from feasible.torch.stepping import project
 
-register_torch_modules()
 follow_averages()
 
 __all__ = [

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from feasible.constraints import Constraint
+from feasible.constraints.parts import Place
 from feasible.torch.declarations import Bound
 from feasible.torch.plans import plan_of
 
@@ -29,7 +30,7 @@ def observed(bound: Bound, view: Tensor) -> list[Seeing]:
     return [seeing for observe in observers if (seeing := observe(bound, view)) is not None]
 
 
-def apply(bound: Bound, view: Tensor, place: tuple[slice, ...] | None = None) -> None:
+def apply(bound: Bound, view: Tensor, place: Place | None = None) -> None:
     """Replace a weight, or a process's part of one, by its projection.
 
     Args:
@@ -47,7 +48,7 @@ def apply(bound: Bound, view: Tensor, place: tuple[slice, ...] | None = None) ->
         see(view)
 
 
-def _project(bound: Bound, view: Tensor, place: tuple[slice, ...] | None) -> None:
+def _project(bound: Bound, view: Tensor, place: Place | None) -> None:
     constraint = bound.constraint
     if (planned := plan_of(constraint, view, place)) is not None:
         plan, stored = planned

@@ -60,7 +60,7 @@ class Batch:
             ValueError: If it was added before, with another constraint.
         """
         weight = bound.weight
-        part = bound.layout.part
+        _, part = bound.layout.key
         if not self._is_new(weight.trained[0], part, (bound.declared, None, bound.name)):
             return
         if is_sharded(weight.tensor):

@@ -79,5 +79,5 @@ def row_of(bound: Bound) -> Row:
     tensor = bound.weight.tensor.detach()
     if is_sharded(tensor):
         tensor = tensor.full_tensor()  # type: ignore[attr-defined]
-    view = bound.layout.view(bound.weight.module, tensor)
+    view = bound.layout.view(tensor)
     return Row.of(bound.name, bound.constraint, view, tensor.shape)

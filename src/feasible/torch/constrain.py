@@ -11,6 +11,8 @@ from torch.nn.utils import parametrize
 
 from feasible.arguments import check_choice
 from feasible.binding import Layout
+from feasible.known_layouts import layouts_of
+from feasible.layouts import ParameterLayout
 from feasible.report import Report
 from feasible.rules import Rules, Selector, Target, as_rules, check_selector, match, select
 from feasible.torch.checking import report_of
@@ -22,7 +24,6 @@ from feasible.torch.declarations import (
     detach,
     prepare,
 )
-from feasible.torch.layouts import ParameterLayout, as_stored, layouts_of
 from feasible.torch.stepping import project_weights
 from feasible.torch.weights import weight_of
 
@@ -35,7 +36,7 @@ class _Candidate(Target):
 
     @classmethod
     def of(cls, name: str, module: nn.Module, layout: ParameterLayout, identity: object) -> Self:
-        return cls(name, module, layout.role, identity, layout.part, layout=layout)
+        return cls(name, module, layout.role, identity, layout.key[1], layout=layout)
 
 
 def constrain(
@@ -90,7 +91,7 @@ def constrain(
     for candidate, rule in match(as_rules(rules) + as_rules(by_role), _candidates(model)):
         counted = candidate.layout
         if layout == "native" and getattr(rule.constraint, "axis", None) != "unit":
-            counted = counted._replace(view=as_stored, unit_axes=None)
+            counted = counted.native()
         declaration = prepare(candidate.module, counted, rule.constraint)
         prepared.append((candidate, declaration))
     if not dry_run:
@@ -159,7 +160,7 @@ def _unknown(module: nn.Module) -> list[ParameterLayout]:
     """Return rows for the parameters of a module that the table does not know."""
     known = {row.parameter for row in layouts_of(module)}
     return [
-        ParameterLayout(name, name, as_stored, None)
+        ParameterLayout(name, name)
         for name in module._parameters
         if name not in known and f"{name.removesuffix('_orig')}_mask" not in module._buffers
     ]
@@ -172,6 +173,8 @@ def _identity(module: nn.Module, name: str) -> object | None:
     parameter = module._parameters.get(name)
     if parameter is not None and is_lazy(parameter):
         return parameter
-    # A layer that is not built yet will have what its row of the table says.
-    unbuilt = getattr(module, "built", True) is False and name not in module._buffers
+    # A layer of ours that is not built yet will have what its row of the table says; one of Keras's
+    # keeps its weights elsewhere.
+    is_ours = hasattr(module, "weight_views")
+    unbuilt = is_ours and not module.built and name not in module._buffers
     return (module, name) if unbuilt else None

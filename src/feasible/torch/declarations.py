@@ -16,8 +16,8 @@ from feasible.constraints import Constraint
 from feasible.constraints.base import is_whole_call
 from feasible.constraints.function import as_constraint
 from feasible.constraints.parts import refuse_complex
+from feasible.layouts import ParameterLayout
 from feasible.torch.fast import Plan
-from feasible.torch.layouts import ParameterLayout
 from feasible.torch.plans import plan_of
 from feasible.torch.storing import require_storable
 from feasible.torch.weights import Weight, weight_of
@@ -89,12 +89,11 @@ class Declaration:
         )
         return plan if is_as_it_was else None
 
-    def make_plan(self, module: nn.Module, tensor: Tensor) -> Plan | None:
+    def make_plan(self, tensor: Tensor) -> Plan | None:
         """Find out how the parameter is projected as it is stored.
 
         Args:
-            module: The module.
-            tensor: The weight that it computes with.
+            tensor: The weight that the module computes with.
 
         Returns:
             The plan; None for what is no plain parameter, is seen in other parts than it is stored
@@ -102,7 +101,7 @@ class Declaration:
         """
         self.planned = None
         if type(tensor) is nn.Parameter and not is_whole_call(self.resolved):
-            found = plan_of(self.resolved, self.layout.view(module, tensor.detach()))
+            found = plan_of(self.resolved, self.layout.view(tensor.detach()))
             if found is not None:
                 plan, stored = found
                 if stored.shape == tensor.shape and stored.stride() == tensor.stride():
@@ -169,7 +168,8 @@ class Bound(NamedTuple):
     @property
     def view(self) -> Tensor:
         """The weight in the layout in which the constraint counts axes, without gradient."""
-        return self.layout.view(self.weight.module, self.weight.tensor.detach())
+        view: Tensor = self.layout.view(self.weight.tensor.detach())
+        return view
 
 
 def prepare(
@@ -205,7 +205,7 @@ def prepare(
     if (weight := weight_of(module, layout.parameter)) is not None:
         constraint = _resolve(weight, declaration)
         if stored:
-            require_storable(weight, layout.view(module, weight.tensor.detach()), constraint)
+            require_storable(weight, layout.view(weight.tensor.detach()), constraint)
     return declaration
 
 
@@ -292,9 +292,9 @@ def bind(
     if weight is None:
         return None
     if declaration.layout.part is not None:
-        name = f"{name}[{declaration.layout.part}]"
+        name = f"{name}[{declaration.layout.part.name}]"
     constraint = declaration.resolved or _resolve(weight, declaration)
-    plan = declaration.known_plan(weight.tensor) or declaration.make_plan(module, weight.tensor)
+    plan = declaration.known_plan(weight.tensor) or declaration.make_plan(weight.tensor)
     return Bound(name, weight, declaration.layout, declaration.constraint, constraint, plan)
 
 
@@ -345,14 +345,15 @@ def constraints_of(model: nn.Module) -> dict[str, Bound]:
 
 def _resolve(weight: Weight, declaration: Declaration) -> AnyConstraint:
     """Fit a declared constraint to its weight."""
-    refuse_complex(type(declaration.constraint).__name__, weight.tensor)
+    if isinstance(declaration.constraint, Constraint):
+        refuse_complex(type(declaration.constraint).__name__, weight.tensor)
     layout, kind = declaration.layout, type(weight.module).__name__
-    shape = layout.shape(weight.module, weight.tensor)
+    shape = layout.shape(weight.tensor.shape)
     declaration.resolved = fitted(
         f"{kind}.{layout.parameter}, the {layout.role}",
         declaration.constraint,
         shape,
-        layout.unit_axes(len(shape)) if layout.unit_axes else None,
+        layout.unit_axes(len(shape)),
         f"Say what the parameters of {kind} are by feasible.torch.register_layouts",
     )
     return declaration.resolved

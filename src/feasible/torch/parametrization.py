@@ -5,8 +5,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from feasible.arguments import InvalidArgumentError
+from feasible.known_layouts import layouts_of
+from feasible.layouts import ParameterLayout
 from feasible.torch.declarations import AnyConstraint, prepare
-from feasible.torch.layouts import ParameterLayout, as_stored, layouts_of
 from feasible.torch.weights import weight_of
 
 
@@ -16,16 +17,12 @@ class Projected(nn.Module):
     Args:
         constraint: The constraint as it acts on the layout, ``"unit"`` replaced.
         layout: The layout in which it counts axes.
-        module: The module that the weight belongs to, or None.
     """
 
-    def __init__(
-        self, constraint: AnyConstraint, layout: ParameterLayout, module: nn.Module | None
-    ) -> None:
+    def __init__(self, constraint: AnyConstraint, layout: ParameterLayout) -> None:
         super().__init__()
         self.layout = layout
-        # In a tuple, or the module would become a part of its own part.
-        self._held = (constraint, module)
+        self.constraint = constraint
 
     def forward(self, weight: Tensor) -> Tensor:
         """Return the projection of a weight.
@@ -36,10 +33,8 @@ class Projected(nn.Module):
         Returns:
             A feasible weight, differentiable by the one given.
         """
-        constraint, module = self._held
         projected = weight.clone()
-        seen = self.layout.view(module, weight)  # type: ignore[arg-type]
-        self.layout.view(module, projected).copy_(constraint(seen))  # type: ignore[arg-type]
+        self.layout.view(projected).copy_(self.constraint(self.layout.view(weight)))
         return projected
 
     def right_inverse(self, weight: Tensor) -> Tensor:
@@ -59,7 +54,7 @@ class Projected(nn.Module):
         Returns:
             What is shown when the module is printed.
         """
-        return repr(self._held[0])
+        return repr(self.constraint)
 
 
 def parametrization(
@@ -95,17 +90,17 @@ def parametrization(
         >>> linear.weight.norm(dim=1).round(decimals=4).tolist()
         [1.0, 1.0]
     """
-    layout = ParameterLayout(name, name, as_stored, None)
+    layout = ParameterLayout(name, name)
     if module is None:
         if getattr(constraint, "axis", None) == "unit":
             raise InvalidArgumentError(
                 "parametrization", "module", module, f"the module of the weight for {constraint!r}"
             )
-        return Projected(constraint, layout, module)
+        return Projected(constraint, layout)
     if weight_of(module, name) is None:
         raise InvalidArgumentError(
             "parametrization", "name", name, f"that of a weight of {type(module).__name__}"
         )
     rows = [row for row in layouts_of(module) if row.parameter == name and row.part is None]
     declaration = prepare(module, rows[0] if rows else layout, constraint, stored=False)
-    return Projected(declaration.resolved or constraint, declaration.layout, module)
+    return Projected(declaration.resolved or constraint, declaration.layout)

@@ -9,12 +9,13 @@ from torch import Tensor
 
 from feasible.constraints import Constraint
 from feasible.constraints.base import is_whole_call
+from feasible.constraints.parts import Place
 from feasible.torch.fast import Plan, fast_plan
 from feasible.torch.stacking import StackingPlan
 
 
 def plan_of(
-    constraint: object, view: Tensor, place: tuple[slice, ...] | None = None
+    constraint: object, view: Tensor, place: Place | None = None
 ) -> tuple[Plan, Tensor] | None:
     """Return how a constraint projects a weight in its own storage, where it can.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -11,13 +12,14 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.tensor import DTensor, Placement, Replicate, Shard
+from torch.distributed.tensor import DTensor, Replicate, Shard
 from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
 
 from feasible.constraints import Constraint
 from feasible.constraints.base import is_whole_call
 from feasible.constraints.gate import projecting
-from feasible.constraints.parts import Part, Sums, run_together
+from feasible.constraints.parts import Part, Place, Sums, run_together
+from feasible.local_pieces import local_piece
 from feasible.torch.applying import apply, observed
 from feasible.torch.declarations import Bound
 from feasible.torch.storing import store
@@ -30,23 +32,29 @@ class _Piece(NamedTuple):
         bound: The weight and its constraint.
         view: The part, in the layout in which the constraint counts axes.
         vectors: The shape of all vectors of the weight: 1 along the axes of a vector.
-        place: Where the part is in the weight.
+        place: Where the part is in the weight, as a set is told.
+        slices: The same as slices.
         axes: The axes of a vector.
         length: How long a whole vector is.
+        crosses: Whether its vectors go on in other processes.
+        is_gathered: Whether the whole weight is needed to project it.
     """
 
     bound: Bound
     view: Tensor
     vectors: tuple[int, ...]
-    place: tuple[slice, ...]
+    place: Place
+    slices: tuple[slice, ...]
     axes: tuple[int, ...]
     length: int
+    crosses: bool
+    is_gathered: bool
 
     @property
     def here(self) -> tuple[slice, ...]:
         """Which of all vectors are partly here."""
         return tuple(
-            slice(0, 1) if axis in self.axes else along for axis, along in enumerate(self.place)
+            slice(0, 1) if axis in self.axes else along for axis, along in enumerate(self.slices)
         )
 
 
@@ -68,17 +76,16 @@ def project_sharded(bounds: Iterable[Bound]) -> None:
     crossing: dict[DeviceMesh, list[_Piece]] = defaultdict(list)
     for bound in bounds:
         weight, constraint = _sharded(bound), bound.constraint
-        split = [one for one in weight.placements if not isinstance(one, Replicate)]
-        order = _order(bound, weight)
-        if not split:
-            apply(bound, bound.layout.view(bound.weight.module, weight.to_local()))
-        elif order is None or is_whole_call(constraint):
+        kinds = {type(one) for one in weight.placements}
+        if kinds == {Replicate}:
+            apply(bound, bound.layout.view(weight.to_local()))
+        elif is_whole_call(constraint) or not kinds <= {Shard, Replicate}:
             _gather(bound, weight)
         else:
-            piece, crosses = _piece(bound, weight, order, split)
-            if crosses and constraint.whole_blocks:  # type: ignore[attr-defined]
+            piece = _piece(bound, weight)
+            if piece.is_gathered:
                 _gather(bound, weight)
-            elif crosses:
+            elif piece.crosses:
                 crossing[weight.device_mesh].append(piece)
                 continue
             else:
@@ -96,37 +103,35 @@ def _sharded(bound: Bound) -> DTensor:
     return tensor
 
 
-def _order(bound: Bound, weight: DTensor) -> list[int] | None:
-    """Return which stored axis each axis of the view is, or None if it is no such permutation."""
-    plain = all(type(place) in (Shard, Replicate) for place in weight.placements)
-    if bound.layout.part is not None or not plain:
-        return None
-    # Strides that tell the axes apart, on a tensor without memory.
-    strides = [10_007 + axis for axis in range(weight.ndim)]
-    blank = torch.empty_strided(weight.shape, strides, device="meta")
-    seen = bound.layout.view(bound.weight.module, blank).stride()
-    order = [stride - 10_007 for stride in seen]
-    return order if sorted(order) == list(range(weight.ndim)) else None
-
-
-def _piece(
-    bound: Bound, weight: DTensor, order: Sequence[int], split: Sequence[Placement]
-) -> tuple[_Piece, bool]:
-    """Return what of a weight is here, and whether its vectors go on in other processes."""
+def _piece(bound: Bound, weight: DTensor) -> _Piece:
+    """Return what of a weight is in this process."""
     constraint: Constraint = bound.constraint  # type: ignore[assignment]
-    shape = [weight.shape[stored] for stored in order]
-    axes, (_, length) = constraint.vector_axes(shape), constraint.vectors(shape)
+    layout = bound.layout
     _, offsets = compute_local_shape_and_global_offset(
         weight.shape, weight.device_mesh, weight.placements
     )
-    view = bound.layout.view(bound.weight.module, weight.to_local())
-    place = tuple(
-        slice(offsets[stored], offsets[stored] + view.shape[axis])
-        for axis, stored in enumerate(order)
+    local = local_piece(layout, weight.shape, weight.to_local(), offsets)
+    axes, (_, length) = constraint.vector_axes(local.shape), constraint.vectors(local.shape)
+    stored = {layout.placement(weight.shape).stored_axes[axis] for axis in axes}
+    crosses = any(one.is_shard(axis) for axis in stored for one in weight.placements)
+    vectors = [1 if axis in axes else size for axis, size in enumerate(local.shape)]
+    for first, *others in local.joined:
+        vectors[first] = math.prod(local.shape[axis] for axis in (first, *others))
+        for axis in others:
+            vectors[axis] = 1
+    # Of what a piece cuts in the middle, only vectors that do not lie along it are to be found.
+    is_cut = any(axis in axes for joined in local.joined for axis in joined)
+    return _Piece(
+        bound,
+        local.view,
+        tuple(vectors),
+        local.of if local.joined else local.slices,
+        local.slices,
+        axes,
+        length,
+        crosses,
+        crosses and (is_cut or constraint.whole_blocks),
     )
-    vectors = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
-    crosses = any(one.is_shard(order[axis]) for axis in axes for one in split)
-    return _Piece(bound, view, vectors, place, axes, length), crosses
 
 
 def _project_together(mesh: DeviceMesh, pieces: Sequence[_Piece]) -> None:
@@ -197,7 +202,7 @@ def _groups(mesh: DeviceMesh) -> list[dist.ProcessGroup | None]:
 def _gather(bound: Bound, weight: DTensor) -> None:
     """Project the whole weight in every process, and keep the own part."""
     whole = weight.full_tensor()
-    apply(bound, bound.layout.view(bound.weight.module, whole))
+    apply(bound, bound.layout.view(whole))
     everywhere = [Replicate()] * weight.device_mesh.ndim
     held = DTensor.from_local(whole, weight.device_mesh, everywhere, run_check=False)
     weight.to_local().copy_(held.redistribute(placements=weight.placements).to_local())

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from feasible.constraints import Constraint
 from feasible.constraints.gate import projected
-from feasible.constraints.parts import Part
+from feasible.constraints.parts import Part, Place
 
 # Entries of small weights that are projected at once.
 _TOGETHER = 1 << 20
@@ -30,7 +30,7 @@ class StackingPlan:
         constraint: Constraint,
         axes: tuple[int, ...],
         order: Sequence[int],
-        place: tuple[slice, ...] | None = None,
+        place: Place | None = None,
     ) -> None:
         self._constraint = constraint
         self._axes = axes

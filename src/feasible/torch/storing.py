@@ -76,7 +76,8 @@ def _read(weight: Weight) -> Tensor:
     """Return the weight as the module computes it from its parameters."""
     if parametrize.is_parametrized(weight.module, weight.name):
         return getattr(weight.module, weight.name).detach()  # type: ignore[no-any-return]
-    mask: Tensor = getattr(weight.module, f"{weight.name}_mask")
+    mask = weight.module._buffers[f"{weight.name}_mask"]
+    assert mask is not None  # by which a pruned weight was known
     return weight.trained[0].detach() * mask
 
 
