@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from feasible.binding import fitted
 from feasible.constraints import Constraint
+from feasible.constraints.base import is_whole_call
 from feasible.constraints.function import as_constraint
 from feasible.constraints.parts import refuse_complex
 from feasible.layouts import ParameterLayout
@@ -99,7 +100,7 @@ class Declaration:
             in, or has a function of the whole weight for a constraint.
         """
         self.planned = None
-        if type(tensor) is nn.Parameter:
+        if type(tensor) is nn.Parameter and not is_whole_call(self.resolved):
             found = plan_of(self.resolved, self.layout.view(tensor.detach()))
             if found is not None:
                 plan, stored = found

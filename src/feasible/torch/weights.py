@@ -69,6 +69,10 @@ def weight_of(module: nn.Module, name: str, among: Container[int] | None = None)
 
     weight = None
     parameter = module._parameters.get(name)
+    if type(parameter) is nn.Parameter and not vars(parameter):
+        # As most are: whoever takes parameters over leaves a mark on them.
+        matters = among is None or id(parameter) in among
+        return Weight(module, name, parameter, (parameter,)) if matters else None
     original, mask = module._parameters.get(f"{name}_orig"), module._buffers.get(f"{name}_mask")
     # What ZeRO's optimizer steps is nothing of the module's, so that it would never seem to matter.
     if hasattr(parameter, "ds_id") or hasattr(parameter, "_hp_mapping"):
