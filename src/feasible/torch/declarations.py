@@ -205,7 +205,7 @@ def prepare(
     if (weight := weight_of(module, layout.parameter)) is not None:
         constraint = _resolve(weight, declaration)
         if stored:
-            require_storable(weight, layout.view(weight.tensor.detach()), constraint)
+            require_storable(weight, layout, constraint)
     return declaration
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from feasible.backends import accumulation_dtype
+from feasible.layouts import ParameterLayout
 from feasible.torch.weights import Weight, is_sharded
 
 # How many roundings of its dtype may lie between what is stored and what is read again, and which
@@ -46,12 +47,14 @@ def store(weight: Weight) -> None:
 
 
 @torch.no_grad()
-def require_storable(weight: Weight, view: Tensor, constraint: Callable[[Any], Any]) -> None:
+def require_storable(
+    weight: Weight, layout: ParameterLayout, constraint: Callable[[Any], Any]
+) -> None:
     """Raise if a computed weight cannot be projected, because it would not come back.
 
     Args:
         weight: The weight; its parameters stay as they are.
-        view: What the constraint is given of its tensor, which is written to.
+        layout: In which layout the constraint is given its tensor, which is written to.
         constraint: The constraint, ``"unit"`` replaced.
 
     Raises:
@@ -60,6 +63,7 @@ def require_storable(weight: Weight, view: Tensor, constraint: Callable[[Any], A
     if weight.tensor is weight.trained[0] or is_sharded(weight.tensor) or weight.tensor.is_meta:
         return
     with _restored(weight):
+        view = layout.view(weight.tensor.detach())
         view.copy_(constraint(view.clone()))
         store(weight)
 
