@@ -11,6 +11,8 @@ from torch.nn.utils import parametrize
 
 from feasible.arguments import check_choice
 from feasible.binding import Layout
+from feasible.constraints.function import name_of
+from feasible.constraints.parts import refuse_complex
 from feasible.known_layouts import layouts_of
 from feasible.layouts import ParameterLayout
 from feasible.report import Report
@@ -75,8 +77,10 @@ def constrain(
 
     Raises:
         InvalidArgumentError: If a rule is of no known form.
+        TypeError: If a parameter is complex.
         ValueError: If a rule selects nothing, two rules select one parameter, or a parameter does
-            not have a constraint's axes. Nothing is declared then.
+            not have a constraint's axes, or does not keep what is assigned to it. Nothing is
+            declared then.
 
     Example:
         >>> import feasible
@@ -94,16 +98,18 @@ def constrain(
             counted = counted.native()
         declaration = prepare(candidate.module, counted, rule.constraint)
         prepared.append((candidate, declaration))
-    if not dry_run:
-        for candidate, declaration in prepared:
-            attach(candidate.module, declaration)
     bounds, pending = [], []
     for candidate, declaration in prepared:
         bound = bind(candidate.name, candidate.module, declaration)
         if bound is None:
             pending.append((candidate.name, repr(declaration.constraint)))
         else:
+            # A function may take complex weights, but there is no report of them.
+            refuse_complex(name_of(bound.declared), bound.weight.tensor)
             bounds.append(bound)
+    if not dry_run:
+        for candidate, declaration in prepared:
+            attach(candidate.module, declaration)
     if project and not dry_run:
         project_weights(bounds)
     return report_of(bounds, pending)
