@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import math
-from collections.abc import Hashable, Sequence
-from functools import cache
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
-
-import numpy as np
 
 from feasible.backends import Array, namespace, value_of
 from feasible.constraints.axes import vector_axes
 from feasible.constraints.gate import Measured, measuring, moved, projected
 from feasible.constraints.parts import Part, Projected, Steps, refuse_complex, run
+from feasible.constraints.values import Value, defined_at
 
 # What goes with a projection, so that a class with another projection does not inherit it.
 _OF_PROJECTION = ("measure", "measured", "violations", "quantity", "bounds")
@@ -22,30 +19,7 @@ _OF_PROJECTION = ("measure", "measured", "violations", "quantity", "bounds")
 _CALLS_TOLERANCE = 4.0
 
 
-class ConstraintType(type):
-    """The type of constraint classes: what they make cannot be changed afterwards."""
-
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        """Make a constraint, whose attributes are set from then on."""
-        made = super().__call__(*args, **kwargs)
-        if isinstance(made, Constraint):
-            Constraint.__setstate__(made, {**vars(made), _MADE: True})
-        return made
-
-    @property
-    def __signature__(cls) -> inspect.Signature:
-        """The constructor's, which would be hidden by the method above."""
-        constructor: Any = cls.__init__  # type: ignore[misc]
-        if constructor is object.__init__:
-            return inspect.Signature()
-        _, *parameters = inspect.signature(constructor).parameters.values()
-        return inspect.Signature(parameters)
-
-
-_MADE = "_made"
-
-
-class Constraint(metaclass=ConstraintType):
+class Constraint(Value):
     """Base class of weight constraints: a stateless function from a weight to a feasible one.
 
     A subclass says its mathematics in one of two ways. As in Keras, it overrides `__call__`, which
@@ -86,32 +60,10 @@ class Constraint(metaclass=ConstraintType):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        latest = min(_place(cls, "__call__"), _place(cls, "project"))
+        latest = min(defined_at(cls, "__call__"), defined_at(cls, "project"))
         for name in _OF_PROJECTION:
-            if _place(cls, name) > latest:
+            if defined_at(cls, name) > latest:
                 setattr(cls, name, vars(Constraint)[name])
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if _MADE in vars(self):
-            raise self._unchangeable(name, f"{name}={value!r}")
-        super().__setattr__(name, value)
-
-    def __delattr__(self, name: str) -> None:
-        if _MADE in vars(self):
-            raise self._unchangeable(name, f"del constraint.{name}")
-        super().__delattr__(name)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update({name: _read_only(value) for name, value in state.items()})
-
-    def _unchangeable(self, name: str, received: str) -> AttributeError:
-        known = arguments_of(type(self))
-        argument = name if name in known or not known else known[0]
-        return AttributeError(
-            f"{self!r} cannot be changed, because whoever holds it goes by what it was. "
-            f"Received: {received}. Make another, such as by "
-            f"constraint.replace({argument}=...), and declare that in its place."
-        )
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -172,44 +124,6 @@ class Constraint(metaclass=ConstraintType):
         if is_whole_call(self):
             return (yield from moved(part, self(part.w), _CALLS_TOLERANCE))
         return (yield from measuring(self, part))
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments.
-
-        Returns:
-            Arguments by name: those that are kept as attributes.
-        """
-        return {
-            name: getattr(self, name) for name in arguments_of(type(self)) if name in vars(self)
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """Make a constraint from what `get_config` returned.
-
-        Args:
-            config: Arguments by name.
-
-        Returns:
-            A constraint of this class.
-        """
-        return cls(**config)
-
-    def replace(self, **arguments: Any) -> Self:
-        """Return a constraint that differs in some of its arguments.
-
-        Args:
-            **arguments: The constructor's arguments that differ.
-
-        Returns:
-            A constraint of this class.
-
-        Example:
-            >>> from feasible import MaxNorm
-            >>> MaxNorm(2, axis="unit").replace(max_value=3)
-            MaxNorm(max_value=3, axis='unit')
-        """
-        return self.from_config({**self.get_config(), **arguments})
 
     def resolve(self, unit_axes: Sequence[int]) -> Self:
         """Return this constraint with ``axis="unit"`` replaced by the axes it stands for.
@@ -307,39 +221,6 @@ class Constraint(metaclass=ConstraintType):
         found: Measured = run(self.measure(part))
         return found
 
-    def is_described(self) -> bool:
-        """Return whether the config says all there is to this constraint.
-
-        Returns:
-            False for one that keeps attributes, or takes arguments, of which the config says
-            nothing.
-        """
-        kind, config = type(self), set(self.get_config())
-        if kind.get_config is Constraint.get_config:
-            return {*attributes_of(self), *arguments_of(kind)} <= config
-        # Whoever writes it after the constructor knows what it must say.
-        own = _place(kind, "get_config") <= _place(kind, "__init__")
-        return own or set(arguments_of(kind)) <= config
-
-    def _identity(self) -> Hashable:
-        """Return what equality and hash go by: the config, where it says all there is."""
-        return (type(self), _hashable(self.get_config())) if self.is_described() else id(self)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Constraint):
-            return NotImplemented
-        return self is other or self._identity() == other._identity()
-
-    def __hash__(self) -> int:
-        return hash(self._identity())
-
-    def __repr__(self) -> str:
-        arguments = (
-            f"{name}={tuple(value) if isinstance(value, list) else value!r}"
-            for name, value in self.get_config().items()
-        )
-        return f"{type(self).__name__}({', '.join(arguments)})"
-
 
 def is_whole_call(constraint: Any) -> bool:
     """Return whether a constraint is a function of the whole weight, as Keras's are.
@@ -369,65 +250,3 @@ def block_axes(constraint: Constraint, shape: Sequence[int]) -> tuple[int, ...]:
     if is_whole_call(constraint) and not own:
         return tuple(range(len(shape)))
     return constraint.vector_axes(shape)
-
-
-@cache
-def arguments_of(kind: type) -> tuple[str, ...]:
-    """Return the names of the arguments of a class's constructor.
-
-    Args:
-        kind: The class.
-
-    Returns:
-        The names, in order.
-
-    Example:
-        >>> from feasible import MaxNorm
-        >>> arguments_of(MaxNorm)
-        ('max_value', 'axis')
-    """
-    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    parameters = inspect.signature(kind).parameters.values()
-    return tuple(one.name for one in parameters if one.kind not in several)
-
-
-def attributes_of(constraint: Constraint) -> dict[str, Any]:
-    """Return the attributes that a constraint keeps.
-
-    Args:
-        constraint: The constraint.
-
-    Returns:
-        Their values by name.
-
-    Example:
-        >>> from feasible import UnitNorm
-        >>> attributes_of(UnitNorm())["axis"]
-        0
-    """
-    return {name: value for name, value in vars(constraint).items() if name != _MADE}
-
-
-def _place(kind: type, name: str) -> int:
-    """Return how far up among the classes that a class derives from an attribute is defined."""
-    found = (place for place, base in enumerate(kind.__mro__) if name in vars(base))
-    return next(found, len(kind.__mro__))
-
-
-def _read_only(value: Any) -> Any:
-    """Return an array that cannot be changed, and anything else as it is."""
-    if isinstance(value, np.ndarray) and value.flags.writeable:
-        value = value.copy()
-        value.flags.writeable = False
-    return value
-
-
-def _hashable(value: Any) -> Hashable:
-    """Return a config's value in a form that can be hashed; an array by its content."""
-    if isinstance(value, dict):
-        return tuple((name, _hashable(item)) for name, item in sorted(value.items()))
-    if isinstance(value, list | tuple):
-        return tuple(map(_hashable, value))
-    if isinstance(value, np.ndarray):
-        return value.shape, value.dtype.str, value.tobytes()
-    return value  # type: ignore[no-any-return]

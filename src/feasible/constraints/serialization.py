@@ -10,8 +10,9 @@ import numpy as np
 
 from feasible.arguments import InvalidArgumentError
 from feasible.backends import Array
-from feasible.constraints.base import Constraint, attributes_of
+from feasible.constraints.base import Constraint
 from feasible.constraints.registry import BUILT_IN, OF_KERAS, OWN_PACKAGE, find, registered_name
+from feasible.constraints.values import attributes_of
 
 Projection = Callable[[Array], Array]
 
