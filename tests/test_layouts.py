@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from feasible import InvalidArgumentError
 from feasible.axis_placement import Part
 from feasible.known_layouts import layouts_of, register_layouts
-from feasible.known_layouts.torch_layouts import KERNEL, TRANSPOSE_KERNEL, depthwise_kernel
+from feasible.known_layouts.torch_layouts import KERNEL, TRANSPOSE_KERNEL, depthwise_layout
+from feasible.layers import DepthwiseConv1D, EinsumDense
 from feasible.layouts import ParameterLayout
 
 GROUPED = ParameterLayout(
@@ -26,7 +27,7 @@ GROUPED = ParameterLayout(
     "group out",
     (("group", 2),),
 )
-DEPTHWISE = depthwise_kernel(2)
+DEPTHWISE = depthwise_layout(2)
 QUERY = ParameterLayout(
     "in_proj_weight", "kernel", "out in", "in out", "out", part=Part("key", "out", 4, 4)
 )
@@ -156,6 +157,8 @@ def test_axes_that_count_modules() -> None:
         ({"stored": "in out", "keras": "out"}, r"`keras` must be the names \['in', 'out'\]"),
         ({"stored": "in out", "unit": "units"}, "`unit` must be some of the names"),
         ({"stored": "in out", "sizes": (("group", 2),)}, "`sizes` must be pairs of one of"),
+        ({"stored": "(a b c)", "sizes": (("b", 2),)}, "for all names of a split but one"),
+        ({"stored": "(a b)", "sizes": (("b", 0),)}, "`sizes` must be pairs of one of"),
         ({"stored": "in out", "part": Part("a", "b", 0, 1)}, "`part` must be a Part of one of"),
     ],
 )
@@ -172,8 +175,7 @@ def test_names_that_do_not_fit_are_refused(arguments: Any, said: str) -> None:
         (GROUPED, (4,)),
         (DEPTHWISE, (4, 2, 3)),
         (QUERY, (6, 5)),
-        (depthwise_kernel(3), (4, 1, 3)),
-        (ParameterLayout("w", "w", "(a b c)", sizes=(("b", 2),)), (4,)),
+        (depthwise_layout(3), (4, 1, 3)),
     ],
 )
 def test_a_shape_that_does_not_fit_is_named(layout: ParameterLayout, shape: Any) -> None:
@@ -246,3 +248,34 @@ def test_random_splits_and_orders_are_numpys(drawn: tuple[ParameterLayout, Any, 
     order = [names.index(name) for name in layout.keras.split()]
     sizes = [size for lengths in split.values() for size in lengths]
     np.testing.assert_array_equal(view, taken.reshape(sizes).transpose(order))
+
+
+@pytest.mark.parametrize("name", ["kernel", "depthwise", "part"])
+def test_a_view_inside_a_compiled_function(name: str) -> None:
+    layout, stored, _, _, seen = LAYOUTS[name]
+    array = counted(stored)
+
+    def twice(tensor: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = 2 * layout.view(tensor)
+        return result
+
+    moved = torch.compile(twice, fullgraph=True, backend="eager")(torch.from_numpy(array))
+    np.testing.assert_array_equal(moved.numpy(), 2 * seen(array))
+
+
+@pytest.mark.parametrize(
+    ("layer", "role"),
+    [
+        (EinsumDense("abc,c->abc", (5, 4)), "kernel"),
+        (DepthwiseConv1D(2, depth_multiplier=2), "depthwise_kernel"),
+    ],
+)
+def test_a_kernel_inside_a_compiled_function(layer: Any, role: str) -> None:
+    inputs = torch.ones(2, 5, 4)
+
+    def scaled(one: torch.Tensor) -> torch.Tensor:
+        return layer(one) * getattr(layer, role).sum()  # type: ignore[no-any-return]
+
+    wanted = scaled(inputs)
+    found = torch.compile(scaled, fullgraph=True, backend="eager")(inputs)
+    torch.testing.assert_close(found, wanted)

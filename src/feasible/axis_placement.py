@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -44,68 +44,130 @@ class Placement(NamedTuple):
     is_permutation: bool
 
 
-# Weights are looked at in each step of an optimizer.
-@lru_cache(maxsize=4096)
-def placement_of(
-    stored: tuple[str, ...],
-    keras: tuple[str, ...],
-    sizes: tuple[tuple[str, int], ...],
+class Pattern(NamedTuple):
+    """What is known of axes from how many there are, before their sizes are.
+
+    Attributes:
+        bounds: The start and stop of the part along each stored axis; None where all of it is
+            meant.
+        splits: The sizes that each stored axis is split into, -1 for one that is not known; none
+            for an axis that Keras lacks.
+        order: Which of all those sizes each axis in Keras layout is.
+        stored_axes: The stored axis that each axis in Keras layout comes from.
+        is_permutation: Whether each axis in Keras layout is one stored axis.
+    """
+
+    bounds: tuple[tuple[int, int] | None, ...]
+    splits: tuple[tuple[int, ...], ...]
+    order: tuple[int, ...]
+    stored_axes: tuple[int, ...]
+    is_permutation: bool
+
+
+def pattern_of(
+    stored: Sequence[str],
+    keras: Sequence[str],
+    sizes: Mapping[str, int],
     part: Part | None,
-    shape: tuple[int, ...],
-) -> Placement | None:
-    """Return where the axes of a shape are in Keras layout.
+    rank: int,
+) -> Pattern | None:
+    """Return where axes are in Keras layout.
 
     Args:
         stored: The stored axes, each as a layout writes it.
         keras: The names in Keras's order.
-        sizes: Pairs of a name and a size.
+        sizes: Sizes of names that stand in a split.
         part: The slice of a stored axis that is meant; None for all.
+        rank: How many stored axes there are.
+
+    Returns:
+        Where they are; None if there cannot be that many.
+
+    Example:
+        >>> pattern_of(("out", "in"), ("in", "out"), {}, None, 2).order
+        (1, 0)
+    """
+    axes = expanded(stored, rank)
+    if len(axes) != rank:
+        return None
+    found = [
+        ((name, nth), place) for place, (axis, nth) in enumerate(axes) for name in names_of(axis)
+    ]
+    own = [name for name, _ in found]
+    order = tuple(map(own.index, expanded(keras, len(own))))
+    names = [names_of(axis) for axis, _ in axes]
+    return Pattern(
+        tuple(
+            (part.start, part.start + part.size) if part and axis == part.axis else None
+            for axis, _ in axes
+        ),
+        tuple(tuple(sizes.get(name, -1) for name in split) for split in names),
+        order,
+        tuple(found[one][1] for one in order),
+        all(len(split) == 1 for split in names),
+    )
+
+
+# Weights are looked at in each step of an optimizer.
+@lru_cache(maxsize=4096)
+def placement_of(pattern: Pattern, shape: tuple[int, ...]) -> Placement | None:
+    """Return where the axes of a shape are in Keras layout.
+
+    Args:
+        pattern: Where they are, whatever their sizes.
         shape: The shape as it is stored.
 
     Returns:
         Where they are; None if a weight of this shape cannot be stored so.
 
     Example:
-        >>> placement_of(("out", "in"), ("in", "out"), (), None, (3, 2)).shape
+        >>> pattern = pattern_of(("out", "in"), ("in", "out"), {}, None, 2)
+        >>> placement_of(pattern, (3, 2)).shape
         (2, 3)
     """
-    axes = expanded(stored, len(shape))
-    if len(axes) != len(shape):
-        return None
-    bounds, splits, found = [], [], []
-    for place, ((axis, nth), size) in enumerate(zip(axes, shape, strict=True)):
-        start, stop = 0, size
-        if part is not None and axis == part.axis:
-            start, stop = part.start, part.start + part.size
-        names = names_of(axis)
-        split = _split(names, dict(sizes), stop - start)
-        if split is None or stop > size:
-            return None
-        bounds.append((start, stop))
-        splits.append(split)
-        found += [((name, nth), place) for name in names]
-    own = [name for name, _ in found]
-    order = tuple(map(own.index, expanded(keras, len(own))))
+    bounds = tuple(
+        (0, size) if bound is None else bound
+        for bound, size in zip(pattern.bounds, shape, strict=True)
+    )
+    splits = tuple(
+        split_sizes(split, stop - start)
+        for split, (start, stop) in zip(pattern.splits, bounds, strict=True)
+    )
     lengths = [size for split in splits for size in split]
+    sound = all(
+        stop <= size and math.prod(split) == stop - start
+        for split, (start, stop), size in zip(splits, bounds, shape, strict=True)
+    )
+    if not sound:
+        return None
     return Placement(
-        tuple(bounds),
-        tuple(splits),
-        order,
-        tuple(found[one][1] for one in order),
-        tuple(lengths[one] for one in order),
-        all(len(split) == 1 for split in splits),
+        bounds,
+        splits,
+        pattern.order,
+        pattern.stored_axes,
+        tuple(lengths[one] for one in pattern.order),
+        pattern.is_permutation,
     )
 
 
-def _split(names: Sequence[str], known: dict[str, int], size: int) -> tuple[int, ...] | None:
-    """Return the sizes of the axes that one stored axis is split into; None if it cannot be."""
-    if len(names) < 2:
-        return (size,) if names else () if size == 1 else None
-    product = math.prod(known.get(name, 1) for name in names)
-    unknown = [name for name in names if name not in known]
-    if len(unknown) > 1 or product == 0 or size % product or (not unknown and size != product):
-        return None
-    return tuple(known.get(name, size // product) for name in names)
+def split_sizes(split: tuple[int, ...], size: int) -> tuple[int, ...]:
+    """Return the sizes that one axis is split into.
+
+    Args:
+        split: The sizes, of which one may be -1.
+        size: The axis's size.
+
+    Returns:
+        The sizes, whose product is the axis's unless it cannot be split so.
+
+    Example:
+        >>> split_sizes((2, -1), 6)
+        (2, 3)
+    """
+    if len(split) == 1:
+        return (size,)
+    rest = size // abs(math.prod(split))
+    return tuple([rest if one == -1 else one for one in split])
 
 
 def names_of(axis: str) -> tuple[str, ...]:

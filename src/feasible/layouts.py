@@ -8,8 +8,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from feasible.arguments import InvalidArgumentError
-from feasible.axis_placement import Part, Placement, expanded, names_of, permuted, placement_of
+from feasible.axis_placement import (
+    Part,
+    Pattern,
+    Placement,
+    expanded,
+    names_of,
+    pattern_of,
+    permuted,
+    placement_of,
+    split_sizes,
+)
 
+# How many axes weights have, for which the order of axes is found beforehand.
+_RANKS = range(8)
 _AXIS = re.compile(r"\([^()*]*\)|\*?\w+")
 
 
@@ -50,11 +62,13 @@ class ParameterLayout:
     part: Part | None = None
     _stored: tuple[str, ...] = field(init=False, repr=False, compare=False)
     _keras: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _patterns: tuple[Pattern | None, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         stored = tuple(_AXIS.findall(self.stored))
         names = tuple(name for axis in stored for name in names_of(axis))
         keras = tuple(self.keras.split()) or names
+        known = {name for name, _ in self.sizes}
         for argument, value, allowed, holds in (
             (
                 "stored",
@@ -74,8 +88,11 @@ class ParameterLayout:
             (
                 "sizes",
                 self.sizes,
-                f"pairs of one of the names {sorted(names)} and a size",
-                {name for name, _ in self.sizes} <= set(names),
+                f"pairs of one of the names {sorted(names)} and its size, for all names of a split "
+                "but one",
+                known <= set(names)
+                and all(isinstance(size, int) and size > 0 for _, size in self.sizes)
+                and all(len(set(names_of(axis)) - known) < 2 for axis in stored),
             ),
             (
                 "part",
@@ -88,6 +105,10 @@ class ParameterLayout:
                 raise InvalidArgumentError("ParameterLayout", argument, value, allowed)
         object.__setattr__(self, "_stored", stored)
         object.__setattr__(self, "_keras", keras)
+        object.__setattr__(self, "_patterns", tuple(map(self._pattern, _RANKS)))
+
+    def _pattern(self, rank: int) -> Pattern | None:
+        return pattern_of(self._stored, self._keras, dict(self.sizes), self.part, rank)
 
     @property
     def key(self) -> tuple[str, str | None]:
@@ -166,15 +187,20 @@ class ParameterLayout:
             (1, 0)
         """
         shape = tuple(stored_shape)
-        place = placement_of(self._stored, self._keras, self.sizes, self.part, shape)
+        rank = len(shape)
+        pattern = self._patterns[rank] if rank in _RANKS else self._pattern(rank)
+        place = pattern and placement_of(pattern, shape)
         if place is None:
-            sizes = "".join(f" with {name} = {size}" for name, size in self.sizes)
-            part = f" and the part {self.part}" if self.part else ""
-            raise ValueError(
-                f"{self.parameter}, the {self.role}, must have the axes {self.stored!r}{sizes}"
-                f"{part}. Received: shape {shape}. Register the layout that it has."
-            )
+            raise self._misfit(shape)
         return place
+
+    def _misfit(self, shape: Sequence[int]) -> ValueError:
+        sizes = "".join(f" with {name} = {size}" for name, size in self.sizes)
+        part = f" and the part {self.part}" if self.part else ""
+        return ValueError(
+            f"{self.parameter}, the {self.role}, must have the axes {self.stored!r}{sizes}{part}. "
+            f"Received: shape {tuple(shape)}. Register the layout that it has."
+        )
 
     def shape(self, stored_shape: Sequence[int]) -> tuple[int, ...]:
         """Return the shape in Keras layout.
@@ -200,7 +226,7 @@ class ParameterLayout:
             A view, or in JAX an array; never a copy of a tensor or of a NumPy array.
 
         Raises:
-            ValueError: If a parameter of this shape cannot be stored so.
+            ValueError: If a parameter with so many axes cannot be stored so.
 
         Example:
             >>> import numpy as np
@@ -208,9 +234,15 @@ class ParameterLayout:
             >>> kernel.view(np.ones((3, 2))).shape
             (2, 3)
         """
-        place = self.placement(array.shape)
+        # PyTorch's compiler follows this, so that nothing is remembered between calls.
+        rank = len(array.shape)
+        pattern = self._patterns[rank] if rank in _RANKS else self._pattern(rank)
+        if pattern is None:
+            raise self._misfit(array.shape)
         if self.part is not None:
-            array = array[tuple(slice(start, stop) for start, stop in place.bounds)]
-        if not place.is_permutation:
-            array = array.reshape(tuple(size for split in place.splits for size in split))
-        return permuted(array, place.order) if self.keras else array
+            bounds = (bound or (None, None) for bound in pattern.bounds)
+            array = array[tuple(slice(*bound) for bound in bounds)]
+        if not pattern.is_permutation:
+            axes = zip(pattern.splits, array.shape, strict=True)
+            array = array.reshape([one for split, size in axes for one in split_sizes(split, size)])
+        return permuted(array, pattern.order) if self.keras else array

@@ -22,7 +22,7 @@ _Rows = tuple[ParameterLayout, ...]
 
 
 @cache
-def depthwise_kernel(multiplier: int, parameter: str = "weight") -> ParameterLayout:
+def depthwise_layout(multiplier: int, parameter: str = "weight") -> ParameterLayout:
     """Return the layout of a depthwise kernel, stored as that of one group a channel.
 
     Args:
@@ -33,7 +33,7 @@ def depthwise_kernel(multiplier: int, parameter: str = "weight") -> ParameterLay
         Its layout.
 
     Example:
-        >>> depthwise_kernel(2).shape((6, 1, 5, 5))
+        >>> depthwise_layout(2).shape((6, 1, 5, 5))
         (5, 5, 3, 2)
     """
     stored, keras = "(in multiplier) 1 *spatial", "*spatial in multiplier"

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from feasible.arguments import check_integer
 from feasible.known_layouts import register_layouts
-from feasible.known_layouts.torch_layouts import BIAS, depthwise_kernel
+from feasible.known_layouts.torch_layouts import BIAS, depthwise_layout
 from feasible.layers import initializers
 from feasible.layers.convolution_base import ConvolutionBase
 from feasible.layers.layer import Shape
@@ -25,6 +25,8 @@ class DepthwiseConvolution(ConvolutionBase):
     depthwise_constraint = ConstraintOf("depthwise_kernel")
     weight: nn.Parameter
     groups: int
+    # Asked for while the layer is being made.
+    kernel_layout: ParameterLayout = depthwise_layout(1)
 
     def __init__(
         self,
@@ -58,6 +60,7 @@ class DepthwiseConvolution(ConvolutionBase):
             type(self).__name__, "depth_multiplier", depth_multiplier
         )
         self.depthwise_initializer = initializers.get(depthwise_initializer)
+        self.kernel_layout = depthwise_layout(self.depth_multiplier)
         self.depthwise_constraint = depthwise_constraint
 
     def build(self, input_shape: Shape) -> None:
@@ -68,7 +71,9 @@ class DepthwiseConvolution(ConvolutionBase):
         """
         self.groups = self.channels_of(input_shape)
         outputs = self.groups * self.depth_multiplier
-        self.add_weight(_kernel(self), (outputs, 1, *self.kernel_size), self.depthwise_initializer)
+        self.add_weight(
+            self.kernel_layout, (outputs, 1, *self.kernel_size), self.depthwise_initializer
+        )
         self.add_bias(outputs)
 
     def slide(self, inputs: Tensor) -> Tensor:
@@ -173,9 +178,4 @@ class DepthwiseConv2D(DepthwiseConvolution):
     rank: ClassVar[int] = 2
 
 
-def _kernel(layer: DepthwiseConvolution) -> ParameterLayout:
-    # Asked for before it is there, while the layer is being made.
-    return depthwise_kernel(vars(layer).get("depth_multiplier", 1))
-
-
-register_layouts(DepthwiseConvolution, lambda layer: (_kernel(layer), BIAS))
+register_layouts(DepthwiseConvolution, lambda layer: (layer.kernel_layout, BIAS))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import torch
@@ -77,6 +76,7 @@ class EinsumDense(Layer):
         super().__init__(**kwargs)
         self.parts = EinsumEquation.parse("EinsumDense", equation)
         self.equation = equation
+        self.kernel_layout = _kernel_layout(self.parts)
         sizes = output_shape if isinstance(output_shape, Sequence) else (output_shape,)
         self.output_shape = checked_sizes("EinsumDense", "output_shape", sizes)
         self.activation = activations.get(activation)
@@ -129,7 +129,7 @@ class EinsumDense(Layer):
             initializer = dataclasses.replace(  # type: ignore[type-var]
                 initializer, input_axes=parts.summed, output_axes=parts.kept
             )
-        self.add_weight(_kernel(parts), stored, initializer)
+        self.add_weight(self.kernel_layout, stored, initializer)
         if self.bias_axes is None:
             self.register_parameter("bias", None)
             return
@@ -173,8 +173,7 @@ class EinsumDense(Layer):
         return self.parts.output_shape(self._sizes(input_shape), input_shape)
 
 
-@cache
-def _kernel(parts: EinsumEquation) -> ParameterLayout:
+def _kernel_layout(parts: EinsumEquation) -> ParameterLayout:
     """Return the layout of the kernel, whose axes are in the order of the equation."""
     letters = parts.kernel
     kept, summed = ([letters[axis] for axis in axes] for axes in (parts.kept, parts.summed))
@@ -182,4 +181,4 @@ def _kernel(parts: EinsumEquation) -> ParameterLayout:
     return ParameterLayout("weight", "kernel", stored, " ".join(letters), " ".join(kept))
 
 
-register_layouts(EinsumDense, lambda layer: (_kernel(layer.parts), BIAS))
+register_layouts(EinsumDense, lambda layer: (layer.kernel_layout, BIAS))

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from feasible.arguments import check_integer
 from feasible.known_layouts import register_layouts
-from feasible.known_layouts.torch_layouts import BIAS, KERNEL, depthwise_kernel
+from feasible.known_layouts.torch_layouts import BIAS, KERNEL, depthwise_layout
 from feasible.layers import initializers
 from feasible.layers.convolution_base import ConvolutionBase, over_two_axes
 from feasible.layers.layer import Shape
@@ -31,6 +31,8 @@ class SeparableConvolution(ConvolutionBase):
     depthwise_weight: nn.Parameter
     pointwise_weight: nn.Parameter
     groups: int
+    # Asked for while the layer is being made.
+    kernel_layout: ParameterLayout = depthwise_layout(1, "depthwise_weight")
 
     def __init__(
         self,
@@ -68,6 +70,7 @@ class SeparableConvolution(ConvolutionBase):
         self.depth_multiplier = check_integer(owner, "depth_multiplier", depth_multiplier)
         self.depthwise_initializer = initializers.get(depthwise_initializer)
         self.pointwise_initializer = initializers.get(pointwise_initializer)
+        self.kernel_layout = depthwise_layout(self.depth_multiplier, "depthwise_weight")
         self.depthwise_constraint = depthwise_constraint
         self.pointwise_constraint = pointwise_constraint
 
@@ -81,7 +84,7 @@ class SeparableConvolution(ConvolutionBase):
         between = self.groups * self.depth_multiplier
         pointwise_shape = (self.filters, between, *(1,) * self.rank)
         self.add_weight(
-            _depthwise(self), (between, 1, *self.kernel_size), self.depthwise_initializer
+            self.kernel_layout, (between, 1, *self.kernel_size), self.depthwise_initializer
         )
         self.add_weight(POINTWISE, pointwise_shape, self.pointwise_initializer)
         self.add_bias(self.filters)
@@ -188,12 +191,7 @@ class SeparableConv2D(SeparableConvolution):
     rank: ClassVar[int] = 2
 
 
-def _depthwise(layer: SeparableConvolution) -> ParameterLayout:
-    # Asked for before it is there, while the layer is being made.
-    return depthwise_kernel(vars(layer).get("depth_multiplier", 1), "depthwise_weight")
-
-
-register_layouts(SeparableConvolution, lambda layer: (_depthwise(layer), POINTWISE, BIAS))
+register_layouts(SeparableConvolution, lambda layer: (layer.kernel_layout, POINTWISE, BIAS))
 
 SeparableConvolution1D = SeparableConv1D
 SeparableConvolution2D = SeparableConv2D
