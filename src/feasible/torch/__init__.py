@@ -1,13 +1,13 @@
 """Binds constraints to the parameters of PyTorch modules.
 
-What calls what in a step: an optimizer's hook (`stepping`) goes through what is declared on modules
-(`declarations`, which finds each weight by `weights`), and puts what was stepped into a batch
-(`batches`). Weights that are alike go to one plan (`plans`): a loop found by the constraint's exact
-type (`fast`), or else its own projection, small weights stacked (`stacking`). Functions of the whole
-weight are called one by one (`applying`), sharded weights go in lockstep (`sharding`), and what is
-computed from other parameters is carried back to them (`storing`). Around that: rules become
-declarations in `constrain`, `checking` reports, `monitor` watches, `averaging` follows averaged copies,
-and `parametrization` projects inside the forward pass.
+What calls what in a step: an optimizer's hook (`stepping`) goes through what is declared on
+modules (`declarations`, which finds each weight by `weights`), and puts what was stepped into a
+batch (`batches`). Weights that are alike go to one plan (`plans`): a loop found by the
+constraint's exact type (`fast`), or else its own projection, small weights stacked (`stacking`).
+Functions of the whole weight are called one by one (`applying`), sharded weights go in lockstep
+(`sharding`), and what is computed from other parameters is carried back to them (`storing`).
+Around that: rules become declarations in `constrain`, `checking` reports, `monitor` watches,
+`averaging` follows averaged copies, and `parametrization` projects inside the forward pass.
 """
 
 from feasible.requirements import require
