@@ -9,6 +9,9 @@ from typing import TypeVar
 
 Choice = TypeVar("Choice")
 
+# How many characters of a value a message shows.
+_SHOWN = 500
+
 
 class InvalidArgumentError(ValueError, TypeError):
     """An argument that cannot be used: it names the argument, the value and what is allowed.
@@ -24,7 +27,10 @@ class InvalidArgumentError(ValueError, TypeError):
     """
 
     def __init__(self, owner: str, argument: str, value: object, allowed: str) -> None:
-        super().__init__(f"{owner}: `{argument}` must be {allowed}. Received: {argument}={value!r}")
+        # A module or an array prints as many lines as it likes.
+        shown = repr(value)
+        shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}... ({type(value).__name__})"
+        super().__init__(f"{owner}: `{argument}` must be {allowed}. Received: {argument}={shown}")
 
 
 def check_number(

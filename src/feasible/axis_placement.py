@@ -15,13 +15,13 @@ class Part(NamedTuple):
         name: What the slice is, such as ``"query"``.
         axis: The stored axis, as the layout writes it.
         start: Where the slice begins.
-        size: How long it is.
+        size: How long it is; None for up to the axis's end, wherever that comes to be.
     """
 
     name: str
     axis: str
     start: int
-    size: int
+    size: int | None
 
 
 class Placement(NamedTuple):
@@ -48,8 +48,8 @@ class Pattern(NamedTuple):
     """What is known of axes from how many there are, before their sizes are.
 
     Attributes:
-        bounds: The start and stop of the part along each stored axis; None where all of it is
-            meant.
+        bounds: The start and stop of the part along each stored axis, the stop None for the axis's
+            end; None where all of it is meant.
         splits: The sizes that each stored axis is split into, -1 for one that is not known; none
             for an axis that Keras lacks.
         order: Which of all those sizes each axis in Keras layout is.
@@ -57,7 +57,7 @@ class Pattern(NamedTuple):
         is_permutation: Whether each axis in Keras layout is one stored axis.
     """
 
-    bounds: tuple[tuple[int, int] | None, ...]
+    bounds: tuple[tuple[int, int | None] | None, ...]
     splits: tuple[tuple[int, ...], ...]
     order: tuple[int, ...]
     stored_axes: tuple[int, ...]
@@ -98,7 +98,9 @@ def pattern_of(
     names = [names_of(axis) for axis, _ in axes]
     return Pattern(
         tuple(
-            (part.start, part.start + part.size) if part and axis == part.axis else None
+            (part.start, None if part.size is None else part.start + part.size)
+            if part and axis == part.axis
+            else None
             for axis, _ in axes
         ),
         tuple(tuple(sizes.get(name, -1) for name in split) for split in names),
@@ -126,7 +128,7 @@ def placement_of(pattern: Pattern, shape: tuple[int, ...]) -> Placement | None:
         (2, 3)
     """
     bounds = tuple(
-        (0, size) if bound is None else bound
+        (0, size) if bound is None else (bound[0], size if bound[1] is None else bound[1])
         for bound, size in zip(pattern.bounds, shape, strict=True)
     )
     splits = tuple(
@@ -135,7 +137,7 @@ def placement_of(pattern: Pattern, shape: tuple[int, ...]) -> Placement | None:
     )
     lengths = [size for split in splits for size in split]
     sound = all(
-        stop <= size and math.prod(split) == stop - start
+        start <= stop <= size and math.prod(split) == stop - start
         for split, (start, stop), size in zip(splits, bounds, shape, strict=True)
     )
     if not sound:

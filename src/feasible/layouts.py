@@ -43,6 +43,7 @@ class ParameterLayout:
             weights incident to one unit. None where units are not known.
         sizes: Pairs of a name and a size, for all but one of the names of a split.
         part: The slice of a stored axis that this is, where several weights share one parameter.
+        note: What a report is to say of it, such as which entries are exempt; empty for nothing.
 
     Raises:
         InvalidArgumentError: If the names do not fit together.
@@ -60,6 +61,7 @@ class ParameterLayout:
     unit: str | None = None
     sizes: tuple[tuple[str, int], ...] = ()
     part: Part | None = None
+    note: str = ""
     _stored: tuple[str, ...] = field(init=False, repr=False, compare=False)
     _keras: tuple[str, ...] = field(init=False, repr=False, compare=False)
     _patterns: tuple[Pattern | None, ...] = field(init=False, repr=False, compare=False)

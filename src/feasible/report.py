@@ -21,6 +21,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+_COLUMNS = (
+    "parameter",
+    "stored",
+    "counted as",
+    "constraint",
+    "vectors",
+    "violating",
+    "worst",
+    "note",
+)
 _NUMBER = re.compile(r"([-+.e\d]+( of \d+)?|nan|inf)?")
 
 
@@ -44,6 +54,7 @@ class Row:
         quantity: What the constraint bounds: a norm, an entry, a distance.
         bounds: The smallest and the largest quantity that is feasible.
         measured: The quantity of each vector.
+        note: What else is to be said, such as which entries are exempt; empty for nothing.
     """
 
     parameter: str
@@ -57,10 +68,16 @@ class Row:
     quantity: str
     bounds: tuple[float, float]
     measured: NDArray[np.float64] = field(repr=False, compare=False)
+    note: str = ""
 
     @classmethod
     def of(
-        cls, parameter: str, constraint: Any, weight: Array, stored: Sequence[int] | None = None
+        cls,
+        parameter: str,
+        constraint: Any,
+        weight: Array,
+        stored: Sequence[int] | None = None,
+        note: str = "",
     ) -> Row:
         """Measure one weight.
 
@@ -69,6 +86,7 @@ class Row:
             constraint: The constraint, without ``"unit"``, or any callable from array to array.
             weight: The weight, in the layout in which the constraint counts axes.
             stored: The weight's shape as it is stored; None if it is stored in that layout.
+            note: What else is to be said of it.
 
         Returns:
             What was found.
@@ -94,6 +112,7 @@ class Row:
             rule.quantity,
             rule.bounds,
             convert_to_numpy(rule.measured(weight)).astype(np.float64),
+            note,
         )
 
 
@@ -106,6 +125,7 @@ class Report:
     Attributes:
         rows: What was found, a row a parameter.
         pending: The names and constraints of parameters that have no values yet.
+        notes: What else is to be said, a line each, such as what no rule was for.
 
     Example:
         >>> from feasible import MaxNorm
@@ -116,6 +136,7 @@ class Report:
 
     rows: tuple[Row, ...]
     pending: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -147,6 +168,7 @@ class Report:
                 "length": row.length,
                 "violating": row.violating,
                 "worst": row.worst,
+                "note": row.note,
             }
             for row in self.rows
         }
@@ -161,16 +183,17 @@ class Report:
                 f"{row.vectors} of {row.length}",
                 str(row.violating),
                 f"{row.worst:.3g}",
+                row.note,
             )
             for row in self.rows
         ]
         found += [
-            (name, "not yet", "", constraint, "", "", "") for name, constraint in self.pending
+            (name, "not yet", "", constraint, "", "", "", "") for name, constraint in self.pending
         ]
-        return aligned(
-            ("parameter", "stored", "counted as", "constraint", "vectors", "violating", "worst"),
-            found,
-        )
+        # A column that is empty is left out.
+        shown = slice(None if any(row.note for row in self.rows) else -1)
+        table = aligned(_COLUMNS[shown], [row[shown] for row in found])
+        return "\n".join([table, *(f"note: {note}" for note in self.notes)])
 
     def plot(self, path: str | Path | None = None, *, beside: Report | None = None) -> Figure:
         """Draw the histogram of what each constraint bounds, and the bounds.

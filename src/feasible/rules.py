@@ -1,77 +1,73 @@
-"""Which parameter gets which constraint: selectors, matched against names, modules and roles."""
+"""Which parameter gets which constraint: rules, and which of several counts."""
 
 from __future__ import annotations
 
-import re
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
-from fnmatch import fnmatchcase
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple
 
 from feasible.arguments import InvalidArgumentError
+from feasible.selectors import (
+    Role,
+    Selector,
+    Target,
+    TargetT,
+    check_selector,
+    describe,
+    is_kernel,
+    is_name,
+    select,
+)
 
-Selector = str | re.Pattern[str] | tuple[type | str, str] | Callable[..., bool]
 Constraint = Callable[[Any], Any]
 Rules = Mapping[Any, Any] | Iterable[tuple[Any, Any]]
 
-
-@dataclass(frozen=True, eq=False)
-class Target:
-    """A parameter that a rule may select.
-
-    Attributes:
-        name: Its name in the model or its path in the tree.
-        module: What it belongs to, or None.
-        role: What it is to that, such as ``"kernel"``, or None where that is not known.
-        parameter: The parameter itself.
-        part: Which part of the parameter it is, where parts have constraints of their own.
-    """
-
-    name: str
-    module: Any
-    role: str | None
-    parameter: Any
-    part: str | None = None
-
-    @property
-    def identity(self) -> Hashable:
-        """What is one and the same for a parameter under all its names."""
-        return id(self.parameter), self.part
-
-    @property
-    def seen(self) -> tuple[Any, ...]:
-        """What a predicate is called with."""
-        return self.name, self.module, self.parameter
-
-
-TargetT = TypeVar("TargetT", bound=Target)
+# How many names a note spells out.
+_SPELLED_OUT = 8
+# What modules that are not known may call a parameter of a role other than a kernel's.
+_OTHER_NAMES = {"gamma": ("gamma", "weight", "scale"), "beta": ("beta", "bias")}
 
 
 class Rule(NamedTuple):
     """A selector and the constraint of the parameters that it selects.
 
     Attributes:
-        selector: A glob over names, or the name of a part such as ``"in_proj_weight[query]"``; a
-            compiled regular expression that matches whole names; a pair of a module type and a
-            role; a pair of two globs, over the names of modules, whose own modules it is for too,
-            and over roles; or a predicate, of name, module and
-            parameter in a model, and of path and leaf in a tree.
-        constraint: The constraint, or any callable.
+        selector: A glob over names, which may end in the name of a part in brackets, such as
+            ``"*.in_proj_weight[query]"``; a compiled regular expression that matches whole names; a
+            module type, for the kernels of such modules; a pair of a module type and a role; a
+            pair of two globs, over the names of modules, whose own modules it is for too, and over
+            roles; a role; or a predicate, of name, module and parameter in a model, and of path
+            and leaf in a tree.
+        constraint: The constraint, or any callable; None leaves alone what the selector is for,
+            whichever other rules select it.
     """
 
     selector: Selector
-    constraint: Constraint
+    constraint: Constraint | None
 
     def __str__(self) -> str:
         return f"{describe(self.selector)}: {self.constraint!r}"
 
 
-def as_rules(rules: Rules) -> list[Rule]:
+class Matches(NamedTuple, Generic[TargetT]):
+    """Which parameter gets which constraint.
+
+    Attributes:
+        chosen: The parameters that get one, each with it.
+        notes: What else is to be said: which rule gave way, what was left out, what was not known.
+    """
+
+    chosen: list[tuple[TargetT, Constraint]]
+    notes: tuple[str, ...]
+
+
+def as_rules(rules: Rules, roles: Mapping[str, Any] | None = None) -> list[Rule]:
     """Return rules from the forms in which they may be written.
 
     Args:
-        rules: A mapping from selector to constraint, or pairs of them.
+        rules: A mapping from selector to constraint, or pairs of them; None for a constraint
+            leaves alone what the selector is for.
+        roles: Constraints by the role of the parameters that they are for.
 
     Returns:
         The rules, in order.
@@ -84,170 +80,128 @@ def as_rules(rules: Rules) -> list[Rule]:
         >>> print(as_rules({"*.weight": MaxNorm(2)})[0])
         '*.weight': MaxNorm(max_value=2, axis=0)
     """
-    return [_as_rule(pair) for pair in (rules.items() if isinstance(rules, Mapping) else rules)]
+    if not isinstance(rules, Iterable):
+        raise InvalidArgumentError(
+            "rules", "rules", rules, "a mapping from selector to constraint, or pairs of them"
+        )
+    pairs = rules.items() if isinstance(rules, Mapping) else rules
+    by_role = [(Role(role), constraint) for role, constraint in (roles or {}).items()]
+    return [*map(_as_rule, pairs), *map(_as_rule, by_role)]
 
 
 def _as_rule(pair: Any) -> Rule:
     if not (isinstance(pair, tuple) and len(pair) == 2):
         raise InvalidArgumentError("rules", "rule", pair, "a pair of a selector and a constraint")
     selector, constraint = pair
-    if not callable(constraint):
-        raise InvalidArgumentError("rules", "constraint", constraint, "a constraint or callable")
+    argument = selector.name if isinstance(selector, Role) else "constraint"
+    if isinstance(constraint, type):
+        name = constraint.__name__
+        raise InvalidArgumentError(
+            "rules", argument, constraint, f"an instance, such as {name}(...), not the class {name}"
+        )
+    if constraint is not None and not callable(constraint):
+        raise InvalidArgumentError(
+            "rules",
+            argument,
+            constraint,
+            "a constraint or callable, or None to leave alone what the selector is for",
+        )
     return Rule(check_selector(selector), constraint)
 
 
-def check_selector(selector: Any) -> Selector:
-    """Return a selector if it is of a known form, and raise otherwise.
-
-    Args:
-        selector: What may be one.
-
-    Returns:
-        The selector.
-
-    Raises:
-        InvalidArgumentError: If it is of no known form.
-    """
-    typed = (
-        isinstance(selector, tuple)
-        and len(selector) == 2
-        and isinstance(selector[0], type | str)
-        and isinstance(selector[1], str)
-    )
-    if typed or isinstance(selector, str | re.Pattern) or callable(selector):
-        return selector  # type: ignore[no-any-return]
-    raise InvalidArgumentError(
-        "rules",
-        "selector",
-        selector,
-        "a glob over parameter names, a compiled regular expression, a pair (module type, role) or "
-        "(module's name, role), or a predicate (name, module, parameter) -> bool, of trees "
-        "(path, leaf) -> bool",
-    )
-
-
-def selects(selector: Selector, target: Target) -> bool:
-    """Say whether a selector is for a parameter.
-
-    Args:
-        selector: The selector.
-        target: The parameter.
-
-    Returns:
-        Whether it is.
-
-    Example:
-        >>> selects("encoder.*", Target("encoder.0.weight", None, None, None))
-        True
-    """
-    if isinstance(selector, str):
-        return fnmatchcase(target.name, selector) or selector == f"{target.name}[{target.part}]"
-    if isinstance(selector, re.Pattern):
-        return selector.fullmatch(target.name) is not None
-    if isinstance(selector, tuple):
-        owner, role = selector
-        if isinstance(owner, str):
-            return fnmatchcase(target.role or "", role) and _is_in(target, owner)
-        return isinstance(target.module, owner) and target.role == role
-    return bool(selector(*target.seen))
-
-
-def _is_in(target: Target, owner: str) -> bool:
-    """Say whether a parameter is of a module that a glob names, or of one within that."""
-    # A path in a tree has slashes.
-    name = target.name.replace("/", ".").rpartition(".")[0]
-    return fnmatchcase(name, owner) or fnmatchcase(name, f"{owner}.*")
-
-
-def describe(selector: Selector) -> str:
-    """Return a selector as it was written.
-
-    Args:
-        selector: The selector.
-
-    Returns:
-        Text for messages.
-
-    Example:
-        >>> describe(re.compile("a.*"))
-        "re.compile('a.*')"
-    """
-    if isinstance(selector, re.Pattern):
-        return f"re.compile({selector.pattern!r})"
-    if isinstance(selector, tuple):
-        owner, role = selector
-        return f"({repr(owner) if isinstance(owner, str) else owner.__name__}, {role!r})"
-    return getattr(selector, "__name__", None) or repr(selector)
-
-
-def select(selector: Selector, targets: Sequence[TargetT]) -> list[TargetT]:
-    """Return the parameters that a selector is for.
-
-    Args:
-        selector: The selector.
-        targets: The parameters there are.
-
-    Returns:
-        Those selected, at least one.
-
-    Raises:
-        ValueError: If there are none; it names what resembles them.
-    """
-    selected = [target for target in targets if selects(selector, target)]
-    if not selected:
-        raise ValueError(
-            f"{describe(selector)} selects no parameter. {_near_misses(selector, targets)}"
-        )
-    return selected
-
-
-def match(rules: Sequence[Rule], targets: Sequence[TargetT]) -> list[tuple[TargetT, Rule]]:
+def match(rules: Sequence[Rule], targets: Sequence[TargetT]) -> Matches[TargetT]:
     """Return which parameter gets which constraint.
 
-    A parameter that has several names is selected by any of them, and is matched once.
+    A parameter that has several names is selected by any of them, and is matched once. A rule whose
+    selector is the parameter's very name comes before all others; of those, one whose constraint is
+    None comes before the others.
 
     Args:
         rules: The rules.
         targets: The parameters there are, a shared one once for each of its names.
 
     Returns:
-        The parameters that a rule selects, each with its rule.
+        The parameters that get a constraint, each with it, and notes.
 
     Raises:
-        ValueError: If a rule selects nothing, or two select the same parameter.
+        ValueError: If a rule selects nothing, or two that rank alike select the same parameter.
 
     Example:
         >>> from feasible import NonNeg
         >>> weight = Target("dense.weight", None, "kernel", object())
-        >>> [target.name for target, _ in match(as_rules({"*.weight": NonNeg()}), [weight])]
+        >>> [target.name for target, _ in match(as_rules({"*.weight": NonNeg()}), [weight]).chosen]
         ['dense.weight']
     """
-    chosen: dict[Hashable, tuple[TargetT, Rule]] = {}
-    for rule in rules:
+    found: dict[Hashable, dict[int, tuple[TargetT, Rule]]] = defaultdict(dict)
+    for place, rule in enumerate(rules):
         for target in select(rule.selector, targets):
-            other = chosen.setdefault(target.identity, (target, rule))
-            if other[1] is not rule:
-                raise ValueError(
-                    f"{target.name} can have one constraint, and two rules select it: "
-                    f"{other[1]} and {rule}. Narrow one of the selectors."
-                )
-    return list(chosen.values())
+            first, _ = found[target.identity].setdefault(place, (target, rule))
+            if not is_name(rule.selector, first) and is_name(rule.selector, target):
+                found[target.identity][place] = (target, rule)
+    chosen: list[tuple[TargetT, Constraint]] = []
+    notes: list[str] = []
+    left_out: dict[str, list[str]] = defaultdict(list)
+    for several in found.values():
+        candidates = list(several.values())
+        target, rule = _first(candidates)
+        others = [other for _, other in candidates if other is not rule]
+        if rule.constraint is not None:
+            chosen.append((target, rule.constraint))
+            if others:
+                given_way = " and ".join(map(str, others))
+                notes.append(f"{target.full_name}: its own rule comes before {given_way}")
+        elif any(other.constraint is not None for other in others):
+            left_out[str(rule)].append(target.full_name)
+    notes += [f"{rule} leaves out {_listed(names)}" for rule, names in left_out.items()]
+    notes += [note for rule in rules if (note := _not_known(rule, targets, found))]
+    return Matches(chosen, tuple(notes))
 
 
-def _near_misses(selector: Selector, targets: Sequence[Target]) -> str:
-    """Say what there is that resembles what a selector asks for."""
-    if isinstance(selector, tuple) and isinstance(selector[0], str):
-        roles = {t.role for t in targets if t.role and _is_in(t, selector[0])}
-        if roles:
-            return f"Roles there: {', '.join(sorted(roles))}."
-        owners = {t.name.rpartition(".")[0] for t in targets}
-        near = get_close_matches(selector[0], owners, n=3, cutoff=0.3) or sorted(owners)[:8]
-        return f"There is no such module. Near: {', '.join(near) or 'none'}."
-    if isinstance(selector, tuple):
-        known = {f"({type(t.module).__name__}, {t.role!r})" for t in targets if t.role}
-        return f"Known here: {', '.join(sorted(known)) or 'no module with known roles'}."
-    names = [target.name for target in targets]
-    wanted = selector.pattern if isinstance(selector, re.Pattern) else selector
-    near = get_close_matches(wanted, names, n=3, cutoff=0.3) if isinstance(wanted, str) else []
-    shown = ", ".join(near or names[:8]) or "no parameters"
-    return f"{'Near' if near else 'There are'}: {shown}."
+def _first(candidates: Sequence[tuple[TargetT, Rule]]) -> tuple[TargetT, Rule]:
+    """Return which of the rules that select one parameter counts."""
+    named = [one for one in candidates if is_name(one[1].selector, one[0])]
+    excluding = [one for one in candidates if one[1].constraint is None]
+    first, *others = named or excluding or candidates
+    differing = [one for one in others if one[1].constraint is not None or named]
+    if differing:
+        target, rule = first
+        raise ValueError(
+            f"{target.full_name} can have one constraint, and two rules select it: {rule} and "
+            f"{differing[0][1]}. Narrow one of the selectors, add {{{target.full_name!r}: ...}} "
+            "with the constraint that is meant, which comes before rules that are no name, or "
+            f"{{{target.full_name!r}: None}} to leave it alone."
+        )
+    return first
+
+
+def _not_known(rule: Rule, targets: Sequence[Target], found: Mapping[Hashable, Any]) -> str | None:
+    """Say which parameters a role may have been meant for, of modules that are not known."""
+    if not isinstance(rule.selector, Role) or rule.constraint is None:
+        return None
+    role = rule.selector.name
+    names = _OTHER_NAMES.get(role, (role,))
+    passed_over = [
+        f"{target.full_name} of {type(target.module).__name__}"
+        for target in targets
+        if target.role is None and target.identity not in found
+        if (_axes(target) > 1 if is_kernel(role) else target.own_name in names)
+    ]
+    if not passed_over:
+        return None
+    return (
+        f"{role}= passes over {_listed(passed_over)}: their roles are not known. Name them in a "
+        "rule, or say what they are by register_layouts"
+    )
+
+
+def _axes(target: Target) -> int:
+    """Return how many axes a parameter has; none where it has no shape yet."""
+    try:
+        return len(getattr(target.parameter, "shape", ()))
+    except RuntimeError:  # as a lazy parameter of PyTorch's answers
+        return 0
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _SPELLED_OUT
+    return ", ".join(names[:_SPELLED_OUT]) + (f" and {more} more" if more > 0 else "")

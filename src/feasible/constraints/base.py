@@ -60,6 +60,13 @@ class Constraint(Value):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        own = vars(cls)
+        if "call" in own and not {"__call__", "project"} & set(own) and not is_called(cls):
+            raise TypeError(
+                f"{cls.__name__}: a constraint must define `__call__`, given the whole weight, or "
+                "`project`, given blocks of it. Received: `call`, which nothing would call. Rename "
+                "it `__call__`."
+            )
         latest = min(defined_at(cls, "__call__"), defined_at(cls, "project"))
         for name in _OF_PROJECTION:
             if defined_at(cls, name) > latest:
@@ -222,6 +229,18 @@ class Constraint(Value):
         return found
 
 
+def is_called(kind: type) -> bool:
+    """Return whether a class of constraints overrides `__call__`.
+
+    Args:
+        kind: A class that derives from `Constraint`.
+
+    Returns:
+        Whether what it makes is a function of the whole weight.
+    """
+    return kind.__call__ is not Constraint.__call__  # type: ignore[attr-defined, no-any-return]
+
+
 def is_whole_call(constraint: Any) -> bool:
     """Return whether a constraint is a function of the whole weight, as Keras's are.
 
@@ -231,8 +250,7 @@ def is_whole_call(constraint: Any) -> bool:
     Returns:
         Whether it is no `Constraint`, or a class of it overrides `__call__`.
     """
-    is_set = isinstance(constraint, Constraint)
-    return not is_set or type(constraint).__call__ is not Constraint.__call__
+    return not isinstance(constraint, Constraint) or is_called(type(constraint))
 
 
 def block_axes(constraint: Constraint, shape: Sequence[int]) -> tuple[int, ...]:

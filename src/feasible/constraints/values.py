@@ -9,6 +9,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from feasible.arguments import InvalidArgumentError
+
 _MADE = "_made"
 
 
@@ -17,10 +19,29 @@ class ValueType(type):
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         """Make a value, whose attributes are set from then on."""
+        if kwargs:
+            cls._refuse_unknown(kwargs)
         made = super().__call__(*args, **kwargs)
         if isinstance(made, Value):
             Value.__setstate__(made, {**vars(made), _MADE: True})
         return made
+
+    def _refuse_unknown(cls, given: dict[str, Any]) -> None:
+        """Raise if the constructor has no argument of a name."""
+        parameters = inspect.signature(cls).parameters
+        if any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+            return
+        for name in given.keys() - parameters.keys():
+            hint = ""
+            if name in ("dim", "dims") and "axis" in parameters:
+                hint = (
+                    "; PyTorch's `dim` is `axis` here, which counts in Keras's layout: dim=1 of a "
+                    'Linear, its inputs, is axis=0, and axis="unit" needs no counting'
+                )
+            allowed = ", ".join(parameters) or "none"
+            raise InvalidArgumentError(
+                cls.__name__, name, given[name], f"one of its arguments ({allowed}){hint}"
+            )
 
     @property
     def __signature__(cls) -> inspect.Signature:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,9 +10,9 @@ import jax
 import numpy as np
 
 from feasible.binding import Layout
-from feasible.jax.trees import BoundLeaf, bound_leaves, flat
+from feasible.jax.trees import BoundLeaf, bound_leaves, flat, selected_leaves
 from feasible.report import Report, Row
-from feasible.rules import Rules
+from feasible.rules import Rules, as_rules
 
 
 def check(rules: Rules, params: Any, *, layout: Layout = "keras") -> Report:
@@ -38,14 +39,18 @@ def check(rules: Rules, params: Any, *, layout: Layout = "keras") -> Report:
         >>> report.ok, report.rows[0].worst
         (False, 1.0)
     """
-    return report_of(bound_leaves(rules, flat(params), layout))
+    flattened = flat(params)
+    given = as_rules(rules)
+    bounds = bound_leaves(given, flattened, layout)
+    return report_of(bounds, selected_leaves(given, flattened.leaves).notes)
 
 
-def report_of(bounds: list[BoundLeaf]) -> Report:
+def report_of(bounds: list[BoundLeaf], notes: Sequence[str] = ()) -> Report:
     """Report how far some leaves are from being feasible.
 
     Args:
         bounds: The leaves and their constraints.
+        notes: What else is to be said.
 
     Returns:
         What was found.
@@ -56,7 +61,7 @@ def report_of(bounds: list[BoundLeaf]) -> Report:
             pending.append((bound.leaf.name, repr(bound.constraint)))
         else:
             rows.append(_row_of(bound))
-    return Report(tuple(rows), tuple(pending))
+    return Report(tuple(rows), tuple(pending), tuple(notes))
 
 
 def _row_of(bound: BoundLeaf) -> Row:

@@ -31,7 +31,8 @@ from feasible.jax.trees import (
     selected_leaves,
 )
 from feasible.report import Report
-from feasible.rules import Rules, Selector, as_rules, check_selector, select
+from feasible.rules import Rules, as_rules
+from feasible.selectors import Selector, check_selector, select
 
 _Path = tuple[Any, ...]
 
@@ -124,7 +125,7 @@ def constrain(
     layout: Layout = "keras",
     project: bool = False,
     dry_run: bool = False,
-    **roles: AnyConstraint,
+    **roles: AnyConstraint | None,
 ) -> Report:
     """Declare constraints on the Params of any NNX model, by rules.
 
@@ -134,14 +135,17 @@ def constrain(
     Args:
         model: The model.
         rules: A mapping or pairs of (selector, constraint). A selector is a glob over paths such as
-            ``"encoder/*/kernel"``; a compiled regular expression that matches whole paths; a pair
-            of a module type, or a module's path, and a role, such as ``(nnx.Conv, "kernel")``; or a
-            predicate of path and array.
+            ``"encoder/*/kernel"``; a compiled regular expression that matches whole paths; a module
+            type such as ``nnx.Linear``, for its kernels; a pair of a module type, or a module's
+            path, and a role, such as ``(nnx.Conv, "kernel")``; or a predicate of path and array. A
+            constraint of None leaves alone what the selector is for, and a rule for a Param's very
+            path comes before all others.
         layout: The layout in which a constraint's axes are counted, for Params of known modules:
             Keras's, or the one in which they are stored. ``"unit"`` means the same in both.
         project: Whether to project the Params at once, besides after each update.
         dry_run: Whether only to show what would be declared.
-        **roles: Constraints of every Param of a role: ``kernel=MaxNorm(2, axis="unit")``.
+        **roles: Constraints of every Param of a role, in modules that are known:
+            ``kernel=MaxNorm(2, axis="unit")``.
 
     Returns:
         What the rules select, which prints as a table: the vectors that the axes make, and how far
@@ -150,9 +154,9 @@ def constrain(
 
     Raises:
         InvalidArgumentError: If a rule is of no known form.
-        ValueError: If a rule selects nothing, or what is not a floating array; if two rules select
-            one Param, under whichever names; if a Param does not have a constraint's axes. Nothing
-            is declared then.
+        ValueError: If a rule selects nothing, or what is not a floating array; if two rules that
+            rank alike select one Param, under whichever names; if a Param does not have a
+            constraint's axes. Nothing is declared then.
 
     Example:
         >>> from feasible import MaxNorm
@@ -164,24 +168,21 @@ def constrain(
         MaxNorm(max_value=2, axis='unit')
     """
     check_choice("constrain", "layout", layout, ("keras", "native"))
-    by_role = [(("*", role), constraint) for role, constraint in roles.items()]
     weights = _weights(model, nnx.Param)
     leaves = [leaf for weight in weights for leaf in weight.leaves]
-    chosen = [
-        (weights[leaf.place], rule.constraint)
-        for leaf, rule in selected_leaves(as_rules(rules) + as_rules(by_role), leaves)
-    ]
+    matches = selected_leaves(as_rules(rules, roles), leaves)
+    chosen = [(weights[leaf.place], constraint) for leaf, constraint in matches.chosen]
     bounds = {
         weight.path: _bind(weight, constraint, layout, warn=True) for weight, constraint in chosen
     }
     if dry_run:
-        return report_of(list(bounds.values()))
+        return report_of(list(bounds.values()), matches.notes)
     for weight, constraint in chosen:
         counted = {_LAYOUT: layout} if layout == "native" else {}
         _declare(weight.variable, **{_CONSTRAINT: constraint}, **counted)
     if project:
         bounds = _project(model, bounds)
-    return report_of(list(bounds.values()))
+    return report_of(list(bounds.values()), matches.notes)
 
 
 def release(model: Any, *selectors: Selector) -> list[str]:

@@ -16,7 +16,8 @@ from feasible.constraints import Constraint
 from feasible.constraints.parts import refuse_complex
 from feasible.known_layouts import layouts_of
 from feasible.layouts import ParameterLayout
-from feasible.rules import Rule, Rules, Target, as_rules, describe, match, selects
+from feasible.rules import Matches, Rule, Rules, as_rules, match
+from feasible.selectors import Target, describe, selects
 
 AnyConstraint = Any
 
@@ -152,9 +153,9 @@ def leaf_at(parts: Sequence[str], owners: Sequence[Any], place: int, parameter: 
         for layout in layouts_of(owner):
             if layout.parameter == below:
                 return Leaf(name, owner, layout.role, parameter, place=place, layout=layout)
-    role = parts[-1] if parts else None
+    # What a module calls its own array is no role.
     owner = owners[-1] if owners else None
-    return Leaf(name, owner, role, parameter, place=place, layout=None)
+    return Leaf(name, owner, None, parameter, place=place, layout=None)
 
 
 def _owners(tree: Any, path: tuple[Any, ...]) -> Iterator[Any]:
@@ -203,10 +204,10 @@ def bound_leaves(rules: Rules, flattened: Flat, layout: Layout = "keras") -> lis
     """
     check_choice("project", "layout", layout, ("keras", "native"))
     selected = selected_leaves(as_rules(rules), flattened.leaves)
-    return [bound(leaf, rule.constraint, layout) for leaf, rule in selected]
+    return [bound(leaf, constraint, layout) for leaf, constraint in selected.chosen]
 
 
-def selected_leaves(rules: Sequence[Rule], leaves: Sequence[Leaf]) -> list[tuple[Leaf, Rule]]:
+def selected_leaves(rules: Sequence[Rule], leaves: Sequence[Leaf]) -> Matches[Leaf]:
     """Return which leaves rules select.
 
     Args:
@@ -214,7 +215,7 @@ def selected_leaves(rules: Sequence[Rule], leaves: Sequence[Leaf]) -> list[tuple
         leaves: The leaves there are.
 
     Returns:
-        Each selected leaf with its rule.
+        Each selected leaf with its constraint, and notes.
 
     Raises:
         ValueError: If a rule selects nothing, or what is not a floating array; if two rules select
@@ -228,7 +229,7 @@ def selected_leaves(rules: Sequence[Rule], leaves: Sequence[Leaf]) -> list[tuple
 def _refuse_others(rules: Sequence[Rule], leaves: Sequence[Leaf], usable: Sequence[Leaf]) -> None:
     """Raise if a rule names a leaf that no constraint can act on: if it selects only such."""
     for rule in rules:
-        if not isinstance(rule.selector, str | re.Pattern):
+        if not isinstance(rule.selector, str | re.Pattern) or rule.constraint is None:
             continue
         others = [one for one in leaves if not one.usable and selects(rule.selector, one)]
         if others and not any(selects(rule.selector, one) for one in usable):
@@ -287,7 +288,10 @@ def bound(
     order = tuple(stacked + axis for axis in place.order)
     unit_axes = known.unit_axes(len(order))
     counted = tuple(shape[axis] for axis in order)
-    unknown = "Say so by feasible.jax.register_layouts"
+    unknown = (
+        "Of arrays in dicts, the names that Flax and Haiku give are known; of a module of your own "
+        "say so by feasible.jax.register_layouts"
+    )
     if isinstance(constraint, Constraint):
         refuse_complex(type(constraint).__name__, leaf.parameter)
     rule = fitted(leaf.name, constraint, counted, unit_axes, unknown, warn=warn)
@@ -308,13 +312,8 @@ def _stacked(leaf: Leaf, layout: ParameterLayout) -> int:
 
 
 def _layout_of_unknown(leaf: Leaf) -> ParameterLayout:
-    """Return a layout as stored. In an array of no module the last axis counts units."""
-    role = leaf.role or leaf.name
-    if not _goes_by_name(leaf):
-        return ParameterLayout(leaf.name, role)
-    if len(leaf.parameter.shape) == 0:
-        return ParameterLayout(leaf.name, role, unit="*axes")
-    return ParameterLayout(leaf.name, role, "*in out", unit="out")
+    """Return a layout as stored, of which it is not known what counts units."""
+    return ParameterLayout(leaf.name, leaf.role or leaf.name)
 
 
 def _goes_by_name(leaf: Leaf) -> bool:

@@ -7,20 +7,37 @@ What users register by type stands beside them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any
 
 from feasible.arguments import InvalidArgumentError
 from feasible.known_layouts.equinox_layouts import EQUINOX
 from feasible.known_layouts.flax_layouts import FLAX
+from feasible.known_layouts.flax_layouts import named as named_by_flax
+from feasible.known_layouts.haiku_layouts import named_modules as named_by_haiku
 from feasible.known_layouts.keras_layouts import KERAS
 from feasible.known_layouts.torch_layouts import TORCH
-from feasible.known_layouts.transformers_layouts import TRANSFORMERS
+from feasible.known_layouts.transformers_layouts import TRANSFORMERS, TRANSFORMERS_FAMILIES
 from feasible.layouts import ParameterLayout
 
 Rows = tuple[ParameterLayout, ...]
 RowsOf = Rows | Callable[[Any], Rows]
 
-_KNOWN: Mapping[str, RowsOf] = {**TORCH, **TRANSFORMERS, **FLAX, **EQUINOX, **KERAS}
+
+def _named(params: Any) -> Rows:
+    """Return what names tell of params in dicts, whose modules are not there."""
+    return *named_by_haiku(params), *named_by_flax(params)
+
+
+_KNOWN: Mapping[str, RowsOf] = {
+    **TORCH,
+    **TRANSFORMERS,
+    **FLAX,
+    **EQUINOX,
+    **KERAS,
+    "builtins.dict": _named,
+}
 _registered: dict[type, RowsOf] = {}
 
 
@@ -70,7 +87,20 @@ def layouts_of(module: Any) -> Rows:
     for kind in type(module).__mro__:
         rows = _registered.get(kind)
         if rows is None:
-            rows = _KNOWN.get(f"{kind.__module__}.{kind.__qualname__}")
+            rows = _known(f"{kind.__module__}.{kind.__qualname__}")
         if rows is not None:
             return rows(module) if callable(rows) else rows
     return ()
+
+
+def _known(name: str) -> RowsOf | None:
+    """Return what is known of a type by its name: its own row, or that of its family."""
+    rows = _KNOWN.get(name)
+    # Asked only where there are families, because PyTorch's compiler cannot follow the answer.
+    return _of_family(name) if rows is None and name.startswith("transformers.") else rows
+
+
+@cache
+def _of_family(name: str) -> RowsOf | None:
+    families = TRANSFORMERS_FAMILIES.items()
+    return next((rows for family, rows in families if fnmatchcase(name, family)), None)

@@ -141,7 +141,6 @@ FLAX: Mapping[str, _Rows | Callable[[Any], _Rows]] = {
         for name in ("OptimizedLSTMCell", "GRUCell", "SimpleCell")
     },
     # Params without their modules.
-    "builtins.dict": named,
     "flax.core.frozen_dict.FrozenDict": named,
     "flax.nnx.statelib.State": named,
 }

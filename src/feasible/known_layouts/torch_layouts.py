@@ -104,6 +104,29 @@ def _attention_of(size: int, is_joint: bool) -> _Rows:
     )
 
 
+def _embedding(module: Any) -> _Rows:
+    """Layouts of an embedding: the vectors beside the padding, which stays as it is."""
+    return _embedding_of(module.num_embeddings, module.padding_idx)
+
+
+@cache
+def _embedding_of(count: int, padding: int | None) -> _Rows:
+    if padding is None or count == 1:
+        return (EMBEDDINGS,)
+    # The last part may have no rows yet: it takes what is added to the vocabulary later.
+    parts: dict[str, tuple[int, int | None]] = {"tokens": (1, None)}
+    if padding > 0:
+        parts = {"tokens_before": (0, padding), "tokens_after": (padding + 1, None)}
+    return tuple(
+        replace(
+            EMBEDDINGS,
+            part=Part(name, "vocabulary", start, size),
+            note=f"row {padding}, the padding, is exempt",
+        )
+        for name, (start, size) in parts.items()
+    )
+
+
 _SIZES = ("1d", "2d", "3d")
 _NN = "torch.nn.modules"
 
@@ -115,8 +138,8 @@ TORCH: Mapping[str, _Rows | Callable[[Any], _Rows]] = {
     ),
     **{f"{_NN}.conv.Conv{size}": (KERNEL, BIAS) for size in _SIZES},
     **{f"{_NN}.conv.ConvTranspose{size}": _transposed_convolution for size in _SIZES},
-    f"{_NN}.sparse.Embedding": (EMBEDDINGS,),
-    f"{_NN}.sparse.EmbeddingBag": (EMBEDDINGS,),
+    f"{_NN}.sparse.Embedding": _embedding,
+    f"{_NN}.sparse.EmbeddingBag": _embedding,
     f"{_NN}.rnn.RNNBase": _recurrent,
     f"{_NN}.rnn.RNNCellBase": _recurrent,
     f"{_NN}.activation.MultiheadAttention": _attention,

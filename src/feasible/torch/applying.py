@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from feasible.constraints import Constraint
 from feasible.constraints.parts import Place
+from feasible.torch.calling import call
 from feasible.torch.declarations import Bound
 from feasible.torch.plans import plan_of
 
@@ -54,18 +54,4 @@ def _project(bound: Bound, view: Tensor, place: Place | None) -> None:
         plan, stored = planned
         plan.project([stored])
         return
-    # A callable of the user's may write to what it is given; the weight changes only if it returns.
-    projected = constraint(view if isinstance(constraint, Constraint) else view.clone())
-    if not isinstance(projected, Tensor):
-        raise TypeError(
-            f"{bound.name}: the constraint {constraint!r} must return a tensor of shape "
-            f"{tuple(view.shape)} and dtype {view.dtype}. Received: {projected!r}."
-        )
-    for what in ("shape", "dtype", "device"):
-        received, wanted = getattr(projected, what), getattr(view, what)
-        if received != wanted:
-            raise ValueError(
-                f"{bound.name}: the constraint {constraint!r} must return a tensor of the "
-                f"weight's {what}, {wanted}. Received: {received}."
-            )
-    view.copy_(projected)
+    view.copy_(call(bound.name, constraint, view))

@@ -14,8 +14,8 @@ from feasible.torch.fast import Plan
 from feasible.torch.storing import store
 from feasible.torch.weights import is_sharded
 
-# What is declared for a weight, and what to call it: by its own name, or its module's and its own.
-_Found = tuple[AnyConstraint, nn.Module | None, str]
+# What is declared for a weight, and what to call it, or else the declaration and module to ask.
+_Found = tuple[AnyConstraint, str | tuple[Declaration, nn.Module]]
 
 
 class Batch:
@@ -46,7 +46,7 @@ class Batch:
         Raises:
             ValueError: If it was added before, with another constraint.
         """
-        found = (declaration.constraint, module, declaration.layout.parameter)
+        found = (declaration.constraint, (declaration, module))
         if self._is_new(parameter, None, found):
             self._alike[plan].append(parameter)
 
@@ -61,7 +61,7 @@ class Batch:
         """
         weight = bound.weight
         _, part = bound.layout.key
-        if not self._is_new(weight.trained[0], part, (bound.declared, None, bound.name)):
+        if not self._is_new(weight.trained[0], part, (bound.declared, bound.name)):
             return
         if is_sharded(weight.tensor):
             self._sharded.append(bound)
@@ -103,26 +103,12 @@ class Batch:
         if first is found:
             return True
         if first[0] != found[0]:
-            # A weight's own name begins with its module's.
             names = (
-                name if module is None else f"{called(module)}.{name}"
-                for _, module, name in (first, found)
+                name if isinstance(name, str) else name[0].called(name[1])
+                for _, name in (first, found)
             )
             raise ValueError(
                 f"{' and '.join(names)} are one parameter, and must have one constraint. "
                 f"Received: {first[0]!r} and {found[0]!r}."
             )
         return False
-
-
-def called(module: nn.Module) -> str:
-    """Return what to call a module in a message.
-
-    Args:
-        module: The module.
-
-    Returns:
-        A layer's own name, or the type's.
-    """
-    name = vars(module).get("name")
-    return name if isinstance(name, str) else type(module).__name__

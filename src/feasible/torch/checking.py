@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 
 from torch import nn
 
+from feasible.constraints import Constraint
 from feasible.report import Report, Row
 from feasible.torch.declarations import Bound, constraints_of
-from feasible.torch.weights import is_sharded
+from feasible.torch.weights import whole
 
 
 def check(model: nn.Module, constraints: Mapping[str, Bound] | None = None) -> Report:
@@ -36,24 +37,34 @@ def check(model: nn.Module, constraints: Mapping[str, Bound] | None = None) -> R
     if constraints is None:
         return report_of(constraints_of(model).values())
     weights = {name: tensor.detach() for name, tensor in model.named_parameters()}
-    if missing := sorted(set(constraints) - set(weights)):
+    if missing := sorted(set(map(_parameter_of, constraints.values())) - set(weights)):
         raise ValueError(
             f"`constraints` must name parameters of the model. Received: {missing}, where it has "
             f"{sorted(weights)}."
         )
     return report_of(
-        bound._replace(weight=bound.weight._replace(tensor=weights[name]))
-        for name, bound in constraints.items()
+        bound._replace(weight=bound.weight._replace(tensor=weights[_parameter_of(bound)]))
+        for bound in constraints.values()
     )
 
 
-def report_of(bounds: Iterable[Bound], pending: Iterable[tuple[str, str]] = ()) -> Report:
+def _parameter_of(bound: Bound) -> str:
+    """Return the name in the model of the parameter that a weight is, or is a part of."""
+    return bound.name.partition("[")[0]
+
+
+def report_of(
+    bounds: Iterable[Bound],
+    pending: Iterable[tuple[str, str]] = (),
+    notes: Iterable[str] = (),
+) -> Report:
     """Report how far some weights are from being feasible.
 
     Args:
         bounds: The weights and their constraints. Those on the meta device have no values to look
             at, and are listed as pending.
         pending: The names and constraints of weights that do not exist yet.
+        notes: What else is to be said.
 
     Returns:
         What was found.
@@ -64,7 +75,7 @@ def report_of(bounds: Iterable[Bound], pending: Iterable[tuple[str, str]] = ()) 
             waiting.append((bound.name, repr(bound.constraint)))
         else:
             rows.append(row_of(bound))
-    return Report(tuple(rows), (*waiting, *pending))
+    return Report(tuple(rows), (*waiting, *pending), tuple(notes))
 
 
 def row_of(bound: Bound) -> Row:
@@ -76,8 +87,10 @@ def row_of(bound: Bound) -> Row:
     Returns:
         What was found.
     """
-    tensor = bound.weight.tensor.detach()
-    if is_sharded(tensor):
-        tensor = tensor.full_tensor()  # type: ignore[attr-defined]
+    tensor = whole(bound.weight.tensor)
     view = bound.layout.view(tensor)
-    return Row.of(bound.name, bound.constraint, view, tensor.shape)
+    notes = [bound.layout.note] if bound.layout.note else []
+    if not isinstance(bound.constraint, Constraint):
+        layout = "in Keras layout" if bound.layout.keras else "as stored"
+        notes.append(f"called with {tuple(view.shape)}, {layout}")
+    return Row.of(bound.name, bound.constraint, view, tensor.shape, "; ".join(notes))

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
 from torch import nn
-from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 
-from feasible.arguments import check_choice
+from feasible.arguments import InvalidArgumentError, check_choice
 from feasible.binding import Layout
+from feasible.constraints import Constraint
 from feasible.constraints.function import name_of
 from feasible.constraints.parts import refuse_complex
 from feasible.known_layouts import layouts_of
 from feasible.layouts import ParameterLayout
 from feasible.report import Report
-from feasible.rules import Rules, Selector, Target, as_rules, check_selector, match, select
+from feasible.rules import Rules, as_rules, match
+from feasible.selectors import Selector, Target, check_selector, select
 from feasible.torch.checking import report_of
 from feasible.torch.declarations import (
     AnyConstraint,
+    Bound,
+    Declaration,
     attach,
     bind,
     constraints_of,
+    declared,
     detach,
     prepare,
 )
 from feasible.torch.stepping import project_weights
-from feasible.torch.weights import weight_of
+from feasible.torch.weights import identity_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +43,11 @@ class _Candidate(Target):
     layout: ParameterLayout = field(kw_only=True)
 
     @classmethod
-    def of(cls, name: str, module: nn.Module, layout: ParameterLayout, identity: object) -> Self:
-        return cls(name, module, layout.role, identity, layout.key[1], layout=layout)
+    def of(cls, name: str, bound: Bound) -> Self:
+        """Return what has a constraint as what may be released from it."""
+        module, key = bound.weight.module, bound.layout.key
+        role = next((role for row, role in _rows(module) if row.key == key), None)
+        return cls(name, module, role, bound.weight.trained[0], key[1], layout=bound.layout)
 
 
 def constrain(
@@ -48,7 +57,7 @@ def constrain(
     layout: Layout = "keras",
     project: bool = False,
     dry_run: bool = False,
-    **roles: AnyConstraint,
+    **roles: AnyConstraint | None,
 ) -> Report:
     """Declare constraints on the parameters of any model, by rules.
 
@@ -58,46 +67,62 @@ def constrain(
     Args:
         model: The model.
         rules: A mapping or pairs of (selector, constraint). A selector is a glob over parameter
-            names such as ``"encoder.*.weight"``, or the name of a part such as
-            ``"attention.in_proj_weight[query]"``; a compiled regular expression that matches whole
-            names; a pair of a module type, or a module's name, and a role, such as
-            ``(nn.Conv2d, "kernel")`` or ``("encoder.0", "kernel")``; or a predicate of name, module
-            and parameter.
+            names such as ``"encoder.*.weight"``, which may end in the name of a part, such as
+            ``"*.in_proj_weight[query]"``; a compiled regular expression that matches whole
+            names; a module type such as ``nn.Linear``, for its kernels; a pair of a module type, or
+            a module's name, and a role, such as ``(nn.Conv2d, "kernel")`` or
+            ``("encoder.0", "kernel")``; or a predicate of name, module and parameter. A constraint
+            is an instance of a class of constraints; any callable, which is given a copy of the
+            whole weight in `layout` and returns another; or None, which leaves alone what the
+            selector is for. A rule for a parameter's very name comes before all others.
         layout: The layout in which a constraint's axes are counted, for parameters of known
             modules: Keras's, or the one in which they are stored. ``"unit"`` means the same in
-            both.
-        project: Whether to project the parameters at once, besides after each step.
+            both. A callable is given the weight in this layout: ``torch.renorm`` for one, which
+            counts axes as PyTorch stores them, wants ``"native"``.
+        project: Whether to project the parameters at once, besides after each step. Frozen ones are
+            left alone, as they are after each step; `feasible.torch.project` projects them too.
         dry_run: Whether only to show what would be declared.
-        **roles: Constraints of every parameter of a role: ``kernel=MaxNorm(2, axis="unit")``.
+        **roles: Constraints of every parameter of a role, in modules that are known:
+            ``kernel=MaxNorm(2, axis="unit")``.
 
     Returns:
         What the rules select, which prints as a table: the vectors that the axes make, and how far
         the worst of them is from being feasible. Parameters that do not exist yet, or are on the
-        meta device, are listed by name; the first are bound when they do.
+        meta device, are listed by name; the first are bound when they do. Notes say which rules
+        gave way, what was left out, and what a role passed over because its module is not known.
 
     Raises:
         InvalidArgumentError: If a rule is of no known form.
-        TypeError: If a parameter is complex.
-        ValueError: If a rule selects nothing, two rules select one parameter, or a parameter does
-            not have a constraint's axes, or does not keep what is assigned to it. Nothing is
-            declared then.
+        TypeError: If a parameter is complex, or a callable does not return a tensor.
+        ValueError: If a rule selects nothing, two rules that rank alike select one parameter, a
+            parameter has another constraint under another name, does not have a constraint's axes,
+            or does not keep what is assigned to it, or a callable returns another shape or dtype.
+            Nothing is declared then, and no weight changed.
 
     Example:
         >>> import feasible
         >>> model = nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 10))
-        >>> report = constrain(model, kernel=feasible.MaxNorm(2, axis="unit"))
+        >>> report = constrain(model, {"2.weight": None}, kernel=feasible.MaxNorm(2, axis="unit"))
         >>> [(row.parameter, row.vectors, row.length) for row in report.rows]
-        [('0.weight', 512, 784), ('2.weight', 10, 512)]
+        [('0.weight', 512, 784)]
+        >>> report.notes
+        ("'2.weight': None leaves out 2.weight",)
     """
+    if not isinstance(model, nn.Module):
+        raise InvalidArgumentError(
+            "constrain",
+            "model",
+            model,
+            "a torch.nn.Module: constraints are declared on the model, and every optimizer that "
+            "steps it keeps them",
+        )
     check_choice("constrain", "layout", layout, ("keras", "native"))
-    by_role = [((nn.Module, role), constraint) for role, constraint in roles.items()]
-    prepared = []
-    for candidate, rule in match(as_rules(rules) + as_rules(by_role), _candidates(model)):
-        counted = candidate.layout
-        if layout == "native" and getattr(rule.constraint, "axis", None) != "unit":
-            counted = counted.native()
-        declaration = prepare(candidate.module, counted, rule.constraint)
-        prepared.append((candidate, declaration))
+    matches = match(as_rules(rules, roles), _candidates(model))
+    prepared = [
+        (candidate, _prepared(candidate, constraint, layout))
+        for candidate, constraint in matches.chosen
+    ]
+    _refuse_other_names(prepared)
     bounds, pending = [], []
     for candidate, declaration in prepared:
         bound = bind(candidate.name, candidate.module, declaration)
@@ -105,14 +130,69 @@ def constrain(
             pending.append((candidate.name, repr(declaration.constraint)))
         else:
             # A function may take complex weights, but there is no report of them.
-            refuse_complex(name_of(bound.declared), bound.weight.tensor)
+            refuse_complex(f"{bound.name}: {name_of(bound.declared)}", bound.weight.tensor)
             bounds.append(bound)
-    if not dry_run:
-        for candidate, declaration in prepared:
-            attach(candidate.module, declaration)
-    if project and not dry_run:
-        project_weights(bounds)
-    return report_of(bounds, pending)
+    notes = [*matches.notes, *_not_pickled(prepared)]
+    # Measured before anything is declared, because it calls what the user wrote.
+    report = report_of(bounds, pending, notes)
+    if dry_run:
+        return report
+    for candidate, declaration in prepared:
+        attach(candidate.module, declaration)
+    if project:
+        trained = [bound for bound in bounds if not bound.weight.is_frozen]
+        project_weights(trained)
+        report = report_of(bounds, pending, [*notes, *_left_frozen(bounds)])
+    return report
+
+
+def _prepared(candidate: _Candidate, constraint: AnyConstraint, layout: Layout) -> Declaration:
+    """Return the declaration of one candidate's constraint, checked and not yet attached."""
+    counted = candidate.layout
+    if layout == "native" and getattr(constraint, "axis", None) != "unit":
+        counted = counted.native()
+    return prepare(candidate.module, counted, constraint, path=candidate.name)
+
+
+def _refuse_other_names(prepared: Sequence[tuple[_Candidate, Declaration]]) -> None:
+    """Raise if a parameter has another constraint already, under another of its names."""
+    new = {candidate.identity: (candidate, declaration) for candidate, declaration in prepared}
+    replaced = {(id(candidate.module), candidate.layout.key) for candidate, _ in prepared}
+    for module, old in declared():
+        if (id(module), old.layout.key) in replaced:
+            continue
+        parameter, part = old.layout.key
+        candidate, declaration = new.get((id(identity_of(module, parameter)), part), (None, None))
+        if candidate is None or declaration is None or declaration.constraint == old.constraint:
+            continue
+        raise ValueError(
+            f"{candidate.full_name} and {old.called(module)} are one parameter, and must have one "
+            f"constraint. Received: {declaration.constraint!r}, where {old.constraint!r} is "
+            "declared. Release that first, by feasible.torch.release."
+        )
+
+
+def _not_pickled(prepared: Iterable[tuple[_Candidate, Declaration]]) -> list[str]:
+    """Say which of the user's own callables will stop the model from being saved whole."""
+    notes = []
+    for candidate, declaration in prepared:
+        if isinstance(declaration.constraint, Constraint):
+            continue
+        try:
+            pickle.dumps(declaration.constraint)
+        except Exception:  # noqa: BLE001, because what is pickled may raise what it likes
+            notes.append(
+                f"{candidate.full_name}: {name_of(declaration.constraint)} cannot be pickled, and "
+                "so neither can the model. Save its state_dict, or take a function that a module "
+                "defines"
+            )
+    return notes
+
+
+def _left_frozen(bounds: Iterable[Bound]) -> list[str]:
+    return [
+        f"{bound.name}: frozen, and not projected" for bound in bounds if bound.weight.is_frozen
+    ]
 
 
 def release(model: nn.Module, *selectors: Selector) -> list[str]:
@@ -137,9 +217,7 @@ def release(model: nn.Module, *selectors: Selector) -> list[str]:
         ['0.bias']
     """
     constrained = [
-        _Candidate.of(
-            name.partition("[")[0], bound.weight.module, bound.layout, bound.weight.trained[0]
-        )
+        _Candidate.of(name.partition("[")[0], bound)
         for name, bound in constraints_of(model).items()
     ]
     chosen = constrained
@@ -154,31 +232,42 @@ def release(model: nn.Module, *selectors: Selector) -> list[str]:
 def _candidates(model: nn.Module) -> list[_Candidate]:
     """Return every weight that a rule may select, shared ones under each of their names."""
     return [
-        _Candidate.of(f"{prefix}.{row.parameter}".lstrip("."), module, row, identity)
+        _Candidate(
+            f"{prefix}.{row.parameter}".lstrip("."),
+            module,
+            role,
+            identity,
+            row.key[1],
+            layout=row,
+        )
         for prefix, module in model.named_modules(remove_duplicate=False)
         if not isinstance(module, parametrize.ParametrizationList)
-        for row in (*layouts_of(module), *_unknown(module))
+        for row, role in _rows(module)
         if (identity := _identity(module, row.parameter)) is not None
     ]
 
 
-def _unknown(module: nn.Module) -> list[ParameterLayout]:
-    """Return rows for the parameters of a module that the table does not know."""
-    known = {row.parameter for row in layouts_of(module)}
+def _rows(module: nn.Module) -> list[tuple[ParameterLayout, str | None]]:
+    """Return the layout and the role of each weight of a module.
+
+    What the table does not know has no role: a module may call its parameters as it likes.
+    """
+    known = layouts_of(module)
+    names = {row.parameter for row in known}
     return [
-        ParameterLayout(name, name)
-        for name in module._parameters
-        if name not in known and f"{name.removesuffix('_orig')}_mask" not in module._buffers
+        *((row, row.role) for row in known),
+        *(
+            (ParameterLayout(name, name), None)
+            for name in module._parameters
+            if name not in names and f"{name.removesuffix('_orig')}_mask" not in module._buffers
+        ),
     ]
 
 
 def _identity(module: nn.Module, name: str) -> object | None:
     """Return what is one and the same for a weight that has several names; None for no weight."""
-    if (weight := weight_of(module, name)) is not None:
-        return weight.trained[0]
-    parameter = module._parameters.get(name)
-    if parameter is not None and is_lazy(parameter):
-        return parameter
+    if (identity := identity_of(module, name)) is not None:
+        return identity
     # A layer of ours that is not built yet will have what its row of the table says; one of Keras's
     # keeps its weights elsewhere.
     is_ours = hasattr(module, "weight_views")

@@ -17,10 +17,11 @@ from feasible.constraints.base import is_whole_call
 from feasible.constraints.function import as_constraint
 from feasible.constraints.parts import refuse_complex
 from feasible.layouts import ParameterLayout
+from feasible.torch.calling import try_out
 from feasible.torch.fast import Plan
 from feasible.torch.plans import plan_of
 from feasible.torch.storing import require_storable
-from feasible.torch.weights import Weight, weight_of
+from feasible.torch.weights import Weight, weight_of, whole
 
 AnyConstraint = Callable[[Any], Any]
 
@@ -54,6 +55,8 @@ class Declaration:
     Attributes:
         layout: What the parameter is to the module, and how its axes are counted.
         constraint: The constraint as declared.
+        path: The parameter's name in the model, as it was when this was declared; None where it was
+            declared by the module alone.
         resolved: The constraint as it acts on that layout, ``"unit"`` replaced; None until the
             parameter exists.
         planned: How the parameter is projected as it is stored, if that is known.
@@ -61,11 +64,28 @@ class Declaration:
 
     layout: ParameterLayout
     constraint: AnyConstraint
+    path: str | None = None
     resolved: AnyConstraint | None = None
     planned: Planned | None = field(default=None, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "planned": None}  # which is found out again
+
+    def called(self, module: nn.Module) -> str:
+        """Return what to call the parameter in a message.
+
+        Args:
+            module: The module that this is declared on.
+
+        Returns:
+            The name under which it was declared; or else a layer's own name, or the module's type,
+            and the parameter's.
+        """
+        if self.path is not None:
+            return self.path
+        name = vars(module).get("name")
+        owner = name if isinstance(name, str) else type(module).__name__
+        return f"{owner}.{self.layout.parameter}"
 
     def known_plan(self, parameter: Tensor | None) -> Plan | None:
         """Return how the parameter is projected as it is stored, if that was found out before.
@@ -177,6 +197,7 @@ def prepare(
     layout: ParameterLayout,
     constraint: AnyConstraint,
     *,
+    path: str | None = None,
     stored: bool = True,
 ) -> Declaration:
     """Check that a constraint can be declared for one parameter of a module.
@@ -184,7 +205,9 @@ def prepare(
     Args:
         module: The module.
         layout: Which of its parameters, and how its axes are counted. It need not exist yet.
-        constraint: A constraint or any callable.
+        constraint: A constraint or any callable. One that is a function of the whole weight is
+            tried on a copy.
+        path: The parameter's name in the model; None where that is not known.
         stored: Whether projected weights are to be stored, which a weight that is computed from
             others may not allow.
 
@@ -192,18 +215,20 @@ def prepare(
         The declaration, to be attached to the module.
 
     Raises:
-        TypeError: If the constraint cannot be called.
+        TypeError: If the constraint cannot be called, or does not return a tensor.
         ValueError: If the parameter exists and does not have the constraint's axes, or does not
-            keep what is assigned to it.
+            keep what is assigned to it, or if a constraint returns another shape, dtype or device.
     """
-    if not callable(constraint):
+    if not callable(constraint) or isinstance(constraint, type):
         raise TypeError(
-            f"{type(module).__name__}: the constraint of `{layout.role}` must be callable or None. "
-            f"Received: {constraint!r}."
+            f"{type(module).__name__}: the constraint of `{layout.role}` must be an instance that "
+            f"can be called, such as MaxNorm(2), or None. Received: {constraint!r}."
         )
-    declaration = Declaration(layout, constraint)
-    if (weight := weight_of(module, layout.parameter)) is not None:
+    declaration = Declaration(layout, constraint, path)
+    if (weight := weight_of(module, layout.parameter, path=declaration.called(module))) is not None:
         constraint = _resolve(weight, declaration)
+        if is_whole_call(constraint) and not weight.tensor.is_meta:
+            try_out(weight.path, constraint, layout.view(whole(weight.tensor)))
         if stored:
             require_storable(weight, layout, constraint)
     return declaration
@@ -234,6 +259,17 @@ def detach(module: nn.Module, layout: ParameterLayout) -> None:
     constraints: ModuleConstraints | None = vars(module).get(_ATTRIBUTE)
     if constraints is not None:
         constraints.declared.pop(layout.key, None)
+
+
+def declared() -> Iterator[tuple[nn.Module, Declaration]]:
+    """Return all that is declared, on whichever model.
+
+    Yields:
+        A module and what is declared on it.
+    """
+    for constraints in list(watched.values()):
+        for declaration in list(constraints.declared.values()):
+            yield constraints.module, declaration
 
 
 def declared_constraint(module: nn.Module, layout: ParameterLayout) -> AnyConstraint | None:
@@ -288,7 +324,7 @@ def bind(
         The weight and its constraint, or None if there is no such weight, or not yet, or if none
         of the parameters behind it matters.
     """
-    weight = weight_of(module, declaration.layout.parameter, among)
+    weight = weight_of(module, declaration.layout.parameter, among, name)
     if weight is None:
         return None
     if declaration.layout.part is not None:
@@ -346,11 +382,11 @@ def constraints_of(model: nn.Module) -> dict[str, Bound]:
 def _resolve(weight: Weight, declaration: Declaration) -> AnyConstraint:
     """Fit a declared constraint to its weight."""
     if isinstance(declaration.constraint, Constraint):
-        refuse_complex(type(declaration.constraint).__name__, weight.tensor)
+        refuse_complex(f"{weight.path}: {type(declaration.constraint).__name__}", weight.tensor)
     layout, kind = declaration.layout, type(weight.module).__name__
     shape = layout.shape(weight.tensor.shape)
     declaration.resolved = fitted(
-        f"{kind}.{layout.parameter}, the {layout.role}",
+        f"{weight.path}, the {layout.role}",
         declaration.constraint,
         shape,
         layout.unit_axes(len(shape)),

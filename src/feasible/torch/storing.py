@@ -41,8 +41,8 @@ def store(weight: Weight) -> None:
         raise ValueError(
             f"{_described(weight)} does not keep what is assigned to it: a projected weight was "
             "stored, and another one read again. Constrain the weight before it is parametrized, "
-            "such as by feasible.torch.parametrization, or remove the constraint or the "
-            "parametrization."
+            "such as by feasible.torch.parametrization, remove the constraint or the "
+            f"parametrization, or leave it out by a rule {{{weight.path!r}: None}}."
         )
 
 
@@ -143,7 +143,7 @@ def _described(weight: Weight) -> str:
     """Return what to call a weight and what it is computed by."""
     module, name = weight.module, weight.name
     if not parametrize.is_parametrized(module, name):
-        return f"{type(module).__name__}.{name} is pruned, and"
+        return f"{weight.path} is pruned, and"
     steps: nn.Module = module.parametrizations[name]  # type: ignore[index, assignment]
     kinds = " and ".join(type(step).__name__.lstrip("_") for step in steps.children())
-    return f"{type(module).__name__}.{name} is parametrized by {kinds}, which"
+    return f"{weight.path} is parametrized by {kinds}, which"
