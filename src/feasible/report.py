@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feasible.backends import Array
+from feasible.constraints import Constraint
 from feasible.constraints.function import as_constraint
 from feasible.ops import convert_to_numpy
 from feasible.requirements import require
@@ -222,6 +223,25 @@ class Report:
         if path is not None:
             figure.savefig(path, dpi=120)
         return figure
+
+
+def call_note(constraint: Any, shape: Sequence[int], counted: str) -> str:
+    """Return what a report says of a plain callable, which cannot say which axes it counts.
+
+    Args:
+        constraint: The constraint, or any callable.
+        shape: The shape of what it is called with.
+        counted: In which layout that is.
+
+    Returns:
+        A note; empty for a constraint.
+
+    Example:
+        >>> call_note(abs, (3, 5), "as stored")
+        'called with (3, 5), as stored'
+    """
+    is_plain = not isinstance(constraint, Constraint)
+    return f"called with {tuple(shape)}, {counted}" if is_plain else ""
 
 
 def draw_histogram(axes: Any, row: Row, beside: Row | None = None) -> None:

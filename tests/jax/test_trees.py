@@ -194,7 +194,7 @@ def test_two_rules_for_one_leaf_are_an_error() -> None:
     with pytest.raises(
         ValueError, match=r"kernel can have one constraint, and two rules select it"
     ):
-        project([("*", NonNeg()), ("kernel", MaxNorm(1))], {"kernel": ONES})
+        project([("*", NonNeg()), ("k*", MaxNorm(1))], {"kernel": ONES})
 
 
 def test_one_array_in_two_places_is_two_leaves() -> None:
@@ -220,10 +220,14 @@ def units(tree: Any, layout: Any = "keras") -> list[tuple[str, Any, tuple[int, .
 
 
 def test_arrays_of_no_module_are_counted_as_they_are() -> None:
-    arrays = [jnp.ones((2,) * rank) for rank in range(5)]
-    axes = [(), (), (0,), (0, 1), (0, 1, 2)]
-    assert units(arrays) == [(str(n), axes[n], tuple(range(n))) for n in range(5)]
-    assert units(ONES) == [("", (0,), (0, 1))]
+    for rank, axes in enumerate([(), (), (0,), (0, 1), (0, 1, 2)]):
+        assert units(jnp.ones((2,) * rank)) == [("", axes, tuple(range(rank)))]
+
+
+@pytest.mark.parametrize("tree", [[ONES], {"logits": {"w": ONES}}, {"kernel": jnp.ones(())}])
+def test_units_are_not_guessed_of_names_that_are_not_known(tree: Any) -> None:
+    with pytest.raises(ValueError, match=r"not known\. Of arrays in dicts, the names that Flax"):
+        units(tree)
 
 
 def test_names_of_flax_mean_the_same_in_any_dict() -> None:
@@ -284,7 +288,7 @@ def test_any_constraint_sees_keras_layout() -> None:
 
 def test_a_unit_of_an_unknown_module_is_an_error() -> None:
     with pytest.raises(
-        ValueError, match=r"kernel: .*not known\. Say so by feasible\.jax\.register"
+        ValueError, match=r"kernel: .*not known\. .*say so by feasible\.jax\.register"
     ):
         project({"kernel": MaxNorm(1, axis="unit")}, Layer(ONES))
     np.testing.assert_array_equal(

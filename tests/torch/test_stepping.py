@@ -316,11 +316,28 @@ def test_a_callable_that_returns_something_else_leaves_the_weight(
         w.zero_()
         return returned(w)
 
+    layer = constrained(kernel_constraint=NonNeg())
+    before = layer.weight.clone()
+    with pytest.raises(error, match=rf"dense\.weight: .*{message}"):
+        layer.kernel_constraint = wrong
+    assert torch.equal(layer.weight, before)
+    assert layer.kernel_constraint == NonNeg()
+
+
+def test_a_callable_that_goes_wrong_later_leaves_the_weight() -> None:
+    calls = []
+
+    def wrong(w: torch.Tensor) -> Any:
+        calls.append(w.zero_())
+        return w if len(calls) == 1 else None
+
     layer = constrained(kernel_constraint=wrong)
     layer(torch.ones(1, 5)).sum().backward()
     optimizer = torch.optim.SGD(layer.parameters(), lr=0.0)
     before = layer.weight.clone()
-    with pytest.raises(error, match=rf"dense\.weight: .*{message}"):
+    with pytest.raises(
+        TypeError, match=r"dense\.weight: .*must return a tensor.*None\. It is given"
+    ):
         optimizer.step()
     assert torch.equal(layer.weight, before)
 
@@ -333,12 +350,14 @@ def test_a_constraint_of_the_pages_kind_is_projected_in_keras_layout() -> None:
             seen.append(tuple(w.shape))
             return w
 
-    take_step(constrained(kernel_constraint=Watching()))
+    layer = constrained(kernel_constraint=Watching())
+    seen.clear()  # it was tried when the layer was built
+    take_step(layer)
     assert seen == [(5, 4)]
 
 
 def test_what_cannot_be_called_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"Linear: the constraint of `kernel` must be callable"):
+    with pytest.raises(TypeError, match=r"Linear: the constraint of `kernel` must be an instance"):
         declare(nn.Linear(2, 3), KERNEL, 3)
 
 

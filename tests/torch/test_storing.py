@@ -70,7 +70,7 @@ def test_a_weight_that_does_not_come_back_is_refused(kind: str) -> None:
     plain = nn.Linear(6, 6)
     model = nn.Sequential(plain, linear)
     before = kept(model)
-    words = r"Linear\.weight is parametrized by \w+, which does not keep what is assigned"
+    words = r"\w*\.?weight is parametrized by \w+, which does not keep what is assigned"
     for arguments in ({}, {"project": True}, {"dry_run": True}):
         with pytest.raises(ValueError, match=words):
             constrain(model, kernel=MaxNorm(0.1), **arguments)
@@ -145,7 +145,7 @@ def test_a_pruned_weight_that_would_be_filled_is_an_error() -> None:
     def raised(w: Any) -> Any:
         return w + 1
 
-    with pytest.raises(ValueError, match=r"Linear\.weight is pruned, and does not keep"):
+    with pytest.raises(ValueError, match=r"weight is pruned, and does not keep"):
         constrain(linear, kernel=raised)
     assert constraints_of(linear) == {}
     assert_same(kept(linear), before)

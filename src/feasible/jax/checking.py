@@ -11,7 +11,7 @@ import numpy as np
 
 from feasible.binding import Layout
 from feasible.jax.trees import BoundLeaf, bound_leaves, flat, selected_leaves
-from feasible.report import Report, Row
+from feasible.report import Report, Row, call_note
 from feasible.rules import Rules, as_rules
 
 
@@ -69,10 +69,12 @@ def _row_of(bound: BoundLeaf) -> Row:
     w, order = bound.leaf.parameter, bound.order
     stacked = w.ndim - len(order)
     counted = w.transpose((*range(stacked), *order))
+    in_keras = "in Keras layout" if list(order) != sorted(order) else "as stored"
+    note = call_note(bound.constraint, counted.shape[stacked:], in_keras)
     if not stacked:
-        return Row.of(bound.leaf.name, bound.constraint, counted, w.shape)
+        return Row.of(bound.leaf.name, bound.constraint, counted, w.shape, note)
     parts = counted.reshape(-1, *counted.shape[stacked:])
-    rows = [Row.of(bound.leaf.name, bound.constraint, part, w.shape) for part in parts]
+    rows = [Row.of(bound.leaf.name, bound.constraint, part, w.shape, note) for part in parts]
     return replace(
         rows[0],
         vectors=sum(row.vectors for row in rows),

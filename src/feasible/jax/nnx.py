@@ -19,6 +19,7 @@ import optax
 from flax import nnx
 
 from feasible.arguments import check_choice
+from feasible.constraints.base import is_whole_call
 from feasible.jax.checking import report_of
 from feasible.jax.projecting import projected
 from feasible.jax.trees import (
@@ -175,14 +176,20 @@ def constrain(
     bounds = {
         weight.path: _bind(weight, constraint, layout, warn=True) for weight, constraint in chosen
     }
+    for one in bounds.values():
+        if is_whole_call(one.constraint):
+            projected(one, one.leaf.parameter)  # which raises for what it cannot put in its place
+    # Measured before anything is declared, because it calls what the user wrote.
+    report = report_of(list(bounds.values()), matches.notes)
     if dry_run:
-        return report_of(list(bounds.values()), matches.notes)
+        return report
     for weight, constraint in chosen:
         counted = {_LAYOUT: layout} if layout == "native" else {}
         _declare(weight.variable, **{_CONSTRAINT: constraint}, **counted)
     if project:
-        bounds = _project(model, bounds)
-    return report_of(list(bounds.values()), matches.notes)
+        moved = _project(model, bounds)
+        report = report_of(list(moved.values()), matches.notes)
+    return report
 
 
 def release(model: Any, *selectors: Selector) -> list[str]:

@@ -312,8 +312,14 @@ def _stacked(leaf: Leaf, layout: ParameterLayout) -> int:
 
 
 def _layout_of_unknown(leaf: Leaf) -> ParameterLayout:
-    """Return a layout as stored, of which it is not known what counts units."""
-    return ParameterLayout(leaf.name, leaf.role or leaf.name)
+    """Return a layout as stored; of an array in a tree it is not known what counts units."""
+    role = leaf.role or leaf.name
+    if leaf.module is not None:
+        return ParameterLayout(leaf.name, role)
+    # An array alone is counted as a constraint counts it that is called with it.
+    if len(leaf.parameter.shape) == 0:
+        return ParameterLayout(leaf.name, role, unit="*axes")
+    return ParameterLayout(leaf.name, role, "*in out", unit="out")
 
 
 def _goes_by_name(leaf: Leaf) -> bool:

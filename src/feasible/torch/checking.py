@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from torch import nn
 
-from feasible.constraints import Constraint
-from feasible.report import Report, Row
+from feasible.report import Report, Row, call_note
 from feasible.torch.declarations import Bound, constraints_of
 from feasible.torch.weights import whole
 
@@ -89,8 +88,7 @@ def row_of(bound: Bound) -> Row:
     """
     tensor = whole(bound.weight.tensor)
     view = bound.layout.view(tensor)
-    notes = [bound.layout.note] if bound.layout.note else []
-    if not isinstance(bound.constraint, Constraint):
-        layout = "in Keras layout" if bound.layout.keras else "as stored"
-        notes.append(f"called with {tuple(view.shape)}, {layout}")
-    return Row.of(bound.name, bound.constraint, view, tensor.shape, "; ".join(notes))
+    counted = "in Keras layout" if bound.layout.keras else "as stored"
+    notes = (bound.layout.note, call_note(bound.constraint, view.shape, counted))
+    note = "; ".join(filter(None, notes))
+    return Row.of(bound.name, bound.constraint, view, tensor.shape, note)
