@@ -89,7 +89,10 @@ def test_rules_are_a_mapping_or_pairs(rules: Any) -> None:
         (NonNeg(), r"`rules` must be a mapping from selector to constraint.*rules=NonNeg"),
         ({("a", 1): NonNeg()}, "`selector` must be"),
         ({(Linear, "kernel", 1): NonNeg()}, "`selector` must be"),
-        ({"*": 3}, r"`constraint` must be a constraint or callable, or None .* Received: constraint=3"),
+        (
+            {"*": 3},
+            r"`constraint` must be a constraint or callable, or None .* Received: constraint=3",
+        ),
         (["*"], "`rule` must be a pair"),
     ],
 )

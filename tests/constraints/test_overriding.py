@@ -218,3 +218,41 @@ def test_a_function_of_ones_own_that_calls_a_set_may_be_anything() -> None:
     assert check(linear).ok
     assert (linear.weight >= 0).all()
     torch.testing.assert_close(linear.weight.norm(dim=1), torch.ones(4))
+
+
+def test_a_class_that_defines_call_alone_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"Halved: .*`__call__`.*Received: `call`.*Rename"):
+
+        class Halved(Constraint):
+            def call(self, w: Any) -> Any:
+                return w / 2
+
+    with pytest.raises(TypeError, match="Smaller: "):
+
+        class Smaller(MaxNorm):
+            def call(self, w: Any) -> Any:
+                return w / 2
+
+
+def test_call_beside_what_calls_it_is_as_good_as_any_name() -> None:
+    class Calling(Constraint):
+        def __call__(self, w: Any) -> Any:
+            return self.call(w)
+
+        def call(self, w: Any) -> Any:
+            return w / 2
+
+    class Third(Calling):
+        def call(self, w: Any) -> Any:
+            return w / 3
+
+    assert Third()(np.array([3.0])) == 1
+
+
+@pytest.mark.parametrize("name", ["dim", "dims", "maximum"])
+def test_an_argument_that_there_is_not_is_named_with_those_there_are(name: str) -> None:
+    arguments: Any = {name: 1}
+    message = rf"MaxNorm: `{name}` must be one of its arguments \(max_value, axis\)"
+    with pytest.raises(TypeError, match=message) as raised:
+        MaxNorm(2, **arguments)
+    assert ("dim=1 of a Linear" in str(raised.value)) == name.startswith("dim")

@@ -479,3 +479,42 @@ def run(code: str) -> str:
     """What a fresh interpreter prints."""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return done.stdout.strip()
+
+
+def test_what_is_wrong_leaves_nothing_declared() -> None:
+    model = nnx.Sequential(nnx.Linear(3, 2, rngs=nnx.Rngs(0)), nnx.Linear(2, 3, rngs=nnx.Rngs(1)))
+    wrongs: Any = (lambda w: None, lambda w: w.T, lambda w: w.astype("float16"))
+    for wrong in wrongs:
+        with pytest.raises(ValueError, match=r"layers/1/kernel: the constraint .* must return"):
+            constrain(model, {"layers/0/kernel": NonNeg(), "layers/1/kernel": wrong})
+        assert check(model).rows == ()
+    with pytest.raises(TypeError, match=r"`selector` must be .*a module that is there"):
+        constrain(model, {model.layers[0]: NonNeg()})
+
+
+def test_rules_leave_out_and_names_come_first() -> None:
+    model = nnx.Sequential(*(nnx.Linear(3, 3, rngs=nnx.Rngs(n)) for n in range(3)))
+    report = constrain(
+        model, {"layers/0/*": None, "layers/1/kernel": NonNeg()}, kernel=MaxNorm(1, axis="unit")
+    )
+    declared = [(row.parameter, row.constraint) for row in report.rows]
+    assert sorted(declared) == [
+        ("layers/1/kernel", "NonNeg()"),
+        ("layers/2/kernel", "MaxNorm(max_value=1, axis=(0,))"),
+    ]
+    assert "'layers/0/*': None leaves out layers/0/kernel" in report.notes
+    assert [row.parameter for row in constrain(model, {nnx.Linear: NonNeg()}).rows] == [
+        f"layers/{n}/kernel" for n in range(3)
+    ]
+
+
+class Scaled(nnx.Module):
+    def __init__(self) -> None:
+        self.gamma = nnx.Param(jnp.ones((3, 3)))
+
+
+def test_a_params_own_name_is_no_role() -> None:
+    model = nnx.Sequential(nnx.LayerNorm(3, rngs=nnx.Rngs(0)), Scaled())
+    report = constrain(model, gamma=NonNeg())
+    assert [row.parameter for row in report.rows] == ["layers/0/scale"]
+    assert report.notes[0].startswith("gamma= passes over layers/1/gamma of Scaled")
