@@ -130,7 +130,11 @@ def test_of_twenty_trees(constraint: Any, dtype: str) -> None:
     for seed in range(20):
         random = np.random.default_rng(seed)
         tree = {
-            f"{place}/kernel": jnp.asarray(random.uniform(-0.1, 0.3, size=shape), dtype)
+            str(place): {
+                "kernel" if shape else "scale": jnp.asarray(
+                    random.uniform(-0.1, 0.3, size=shape), dtype
+                )
+            }
             for place, shape in enumerate(SHAPES)
         }
         rules = {"*": constraint}

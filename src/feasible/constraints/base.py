@@ -238,7 +238,7 @@ def is_called(kind: type) -> bool:
     Returns:
         Whether what it makes is a function of the whole weight.
     """
-    return kind.__call__ is not Constraint.__call__  # type: ignore[attr-defined, no-any-return]
+    return kind.__call__ is not Constraint.__call__
 
 
 def is_whole_call(constraint: Any) -> bool:
