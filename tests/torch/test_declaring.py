@@ -206,6 +206,20 @@ def test_the_padding_of_an_embedding_is_exempt(kind: Any, padding: int) -> None:
     assert (model[0].weight[padding] == 7).all()
 
 
+def test_a_tied_embedding_with_padding_is_constrained_under_one_name() -> None:
+    model = nn.ModuleDict(
+        {"embedding": nn.Embedding(9, 4, padding_idx=0), "head": nn.Linear(4, 9, bias=False)}
+    )
+    model["head"].weight = model["embedding"].weight
+    message = r"^head\.weight and embedding\.weight\[tokens\] are .*\{'head\.weight': None\}"
+    with pytest.raises(ValueError, match=message):
+        constrain(model, {"*.weight": UnitNorm("unit")})
+    report = constrain(model, {"*.weight": UnitNorm("unit"), "head.weight": None})
+    assert [row.parameter for row in report.rows] == ["embedding.weight[tokens]"]
+    with pytest.raises(ValueError, match=message):
+        constrain(model, {"head.weight": UnitNorm("unit")})
+
+
 def test_rows_added_behind_the_padding_are_constrained_too() -> None:
     model = nn.Sequential(nn.Embedding(3, 2, padding_idx=2))
     constrain(model, embeddings=UnitNorm("unit"))

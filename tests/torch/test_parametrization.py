@@ -66,3 +66,22 @@ def test_it_copies_and_trains() -> None:
     assert (linear.parametrizations.weight.original < 0).any()
     assert repr(linear.parametrizations.weight[0]) == "Projected(NonNeg())"
     assert set(linear.state_dict()) == {"bias", "parametrizations.weight.original"}
+
+
+@pytest.mark.parametrize("padding", [0, 2])
+def test_the_padding_of_an_embedding_is_exempt(padding: int) -> None:
+    embedding = nn.Embedding(5, 3, padding_idx=padding)
+    with torch.no_grad():
+        embedding.weight[padding] = 7.0
+    step = parametrization(UnitNorm(axis="unit"), embedding)
+    register_parametrization(embedding, "weight", step)
+    wanted = torch.ones(5)
+    wanted[padding] = 7 * 3**0.5
+    torch.testing.assert_close(embedding.weight.norm(dim=1), wanted)
+
+
+def test_the_parts_of_a_joint_projection_are_counted_each() -> None:
+    attention = nn.MultiheadAttention(4, 2)
+    step = parametrization(UnitNorm(axis=0), attention, "in_proj_weight")
+    register_parametrization(attention, "in_proj_weight", step)
+    torch.testing.assert_close(attention.in_proj_weight.norm(dim=1), torch.ones(12))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pickle
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import NamedTuple, Self
 
 from torch import nn
 from torch.nn.utils import parametrize
@@ -154,22 +155,41 @@ def _prepared(candidate: _Candidate, constraint: AnyConstraint, layout: Layout) 
     return prepare(candidate.module, counted, constraint, path=candidate.name)
 
 
+class _Claim(NamedTuple):
+    """What is declared, or to be declared, for a parameter under one of its names."""
+
+    name: str
+    part: str | None
+    constraint: AnyConstraint
+
+    def contradicts(self, other: _Claim) -> bool:
+        """Return whether not both can hold: of the same entries, each must be constrained once."""
+        if self.part == other.part:
+            return bool(self.constraint != other.constraint)
+        return self.part is None or other.part is None
+
+
 def _refuse_other_names(prepared: Sequence[tuple[_Candidate, Declaration]]) -> None:
     """Raise if a parameter has another constraint already, under another of its names."""
-    new = {candidate.identity: (candidate, declaration) for candidate, declaration in prepared}
+    claims: dict[int, list[_Claim]] = defaultdict(list)
     replaced = {(id(candidate.module), candidate.layout.key) for candidate, _ in prepared}
     for module, old in declared():
-        if (id(module), old.layout.key) in replaced:
-            continue
-        parameter, part = old.layout.key
-        candidate, declaration = new.get((id(identity_of(module, parameter)), part), (None, None))
-        if candidate is None or declaration is None or declaration.constraint == old.constraint:
-            continue
-        raise ValueError(
-            f"{candidate.full_name} and {old.called(module)} are one parameter, and must have one "
-            f"constraint. Received: {declaration.constraint!r}, where {old.constraint!r} is "
-            "declared. Release that first, by feasible.torch.release."
-        )
+        if (id(module), old.layout.key) not in replaced:
+            parameter, part = old.layout.key
+            name = old.called(module) + (f"[{part}]" if part else "")
+            identity = id(identity_of(module, parameter))
+            claims[identity].append(_Claim(name, part, old.constraint))
+    for candidate, declaration in prepared:
+        new = _Claim(candidate.full_name, candidate.part, declaration.constraint)
+        for other in claims[id(candidate.parameter)]:
+            if new.contradicts(other):
+                raise ValueError(
+                    f"{new.name} and {other.name} are one parameter, and must have one constraint. "
+                    f"Received: {new.constraint!r} and {other.constraint!r}. Leave one of them out "
+                    f"by a rule, such as {{{new.name!r}: None}}, or release the one that is "
+                    "declared, by feasible.torch.release."
+                )
+        claims[id(candidate.parameter)].append(new)
 
 
 def _not_pickled(prepared: Iterable[tuple[_Candidate, Declaration]]) -> list[str]:

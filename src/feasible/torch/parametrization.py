@@ -16,12 +16,12 @@ class Projected(nn.Module):
 
     Args:
         constraint: The constraint as it acts on the layout, ``"unit"`` replaced.
-        layout: The layout in which it counts axes.
+        *layouts: The layouts in which it counts axes, one for each part of the weight.
     """
 
-    def __init__(self, constraint: AnyConstraint, layout: ParameterLayout) -> None:
+    def __init__(self, constraint: AnyConstraint, *layouts: ParameterLayout) -> None:
         super().__init__()
-        self.layout = layout
+        self.layouts = layouts
         self.constraint = constraint
 
     def forward(self, weight: Tensor) -> Tensor:
@@ -34,7 +34,8 @@ class Projected(nn.Module):
             A feasible weight, differentiable by the one given.
         """
         projected = weight.clone()
-        self.layout.view(projected).copy_(self.constraint(self.layout.view(weight)))
+        for layout in self.layouts:
+            layout.view(projected).copy_(self.constraint(layout.view(weight)))
         return projected
 
     def right_inverse(self, weight: Tensor) -> Tensor:
@@ -101,6 +102,6 @@ def parametrization(
         raise InvalidArgumentError(
             "parametrization", "name", name, f"that of a weight of {type(module).__name__}"
         )
-    rows = [row for row in layouts_of(module) if row.parameter == name and row.part is None]
-    declaration = prepare(module, rows[0] if rows else layout, constraint, stored=False)
-    return Projected(declaration.resolved or constraint, declaration.layout)
+    rows = [row for row in layouts_of(module) if row.parameter == name] or [layout]
+    declarations = [prepare(module, row, constraint, stored=False) for row in rows]
+    return Projected(declarations[0].resolved or constraint, *rows)
