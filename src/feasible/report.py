@@ -193,7 +193,7 @@ class Report:
         ]
         # A column that is empty is left out.
         shown = slice(None if any(row.note for row in self.rows) else -1)
-        table = aligned(_COLUMNS[shown], [row[shown] for row in found])
+        table = align_columns(_COLUMNS[shown], [row[shown] for row in found])
         return "\n".join([table, *(f"note: {note}" for note in self.notes)])
 
     def plot(self, path: str | Path | None = None, *, beside: Report | None = None) -> Figure:
@@ -284,7 +284,7 @@ def _bins(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.fl
     return anchor + step * np.arange(first, last + 1 + (last == first))
 
 
-def aligned(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def align_columns(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table in plain text; columns of numbers are aligned to the right.
 
     Args:
@@ -295,7 +295,7 @@ def aligned(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         The lines of the table.
 
     Example:
-        >>> print(aligned(("layer", "size"), [("dense", "8"), ("conv", "128")]))
+        >>> print(align_columns(("layer", "size"), [("dense", "8"), ("conv", "128")]))
         layer  size
         dense     8
         conv    128

@@ -19,7 +19,7 @@ from feasible.selectors import (
     select,
 )
 
-Constraint = Callable[[Any], Any]
+AnyConstraint = Callable[[Any], Any]
 Rules = Mapping[Any, Any] | Iterable[tuple[Any, Any]]
 
 # How many names a note spells out.

@@ -20,15 +20,15 @@ from flax import nnx
 
 from feasible.arguments import check_choice
 from feasible.constraints.base import is_whole_call
-from feasible.jax.checking import report_of
-from feasible.jax.projecting import projected
+from feasible.jax.projecting import project_leaf
+from feasible.jax.tree_report import tree_report
 from feasible.jax.trees import (
     AnyConstraint,
     BoundLeaf,
     Leaf,
     bound,
-    described,
     leaf_at,
+    leaf_description,
     selected_leaves,
 )
 from feasible.report import Report
@@ -109,7 +109,7 @@ class Optimizer(nnx.Optimizer[Any]):
         """
         updates = super().update(model, grads, **kwargs)
         stepped = _declared(model, self.wrt)
-        values = {path: projected(one, one.leaf.parameter) for path, one in stepped.items()}
+        values = {path: project_leaf(one, one.leaf.parameter) for path, one in stepped.items()}
         if _may_hold_back(self.opt_state):
             moves = dict(nnx.to_flat_state(updates))
             for path, one in stepped.items():
@@ -178,9 +178,11 @@ def constrain(
     }
     for one in bounds.values():
         if is_whole_call(one.constraint):
-            projected(one, one.leaf.parameter)  # which raises for what it cannot put in its place
+            project_leaf(
+                one, one.leaf.parameter
+            )  # which raises for what it cannot put in its place
     # Measured before anything is declared, because it calls what the user wrote.
-    report = report_of(list(bounds.values()), matches.notes)
+    report = tree_report(list(bounds.values()), matches.notes)
     if dry_run:
         return report
     for weight, constraint in chosen:
@@ -188,7 +190,7 @@ def constrain(
         _declare(weight.variable, **{_CONSTRAINT: constraint}, **counted)
     if project:
         moved = _project(model, bounds)
-        report = report_of(list(moved.values()), matches.notes)
+        report = tree_report(list(moved.values()), matches.notes)
     return report
 
 
@@ -247,7 +249,7 @@ def check(model: Any) -> Report:
         >>> check(model).ok
         False
     """
-    return report_of(list(_declared(model, nnx.Param).values()))
+    return tree_report(list(_declared(model, nnx.Param).values()))
 
 
 def project(model: Any) -> None:
@@ -277,7 +279,7 @@ def project(model: Any) -> None:
 
 def _project(model: Any, bounds: Mapping[_Path, BoundLeaf]) -> dict[_Path, BoundLeaf]:
     """Project Params in place, and return them as they are then."""
-    moved = {path: projected(one, one.leaf.parameter) for path, one in bounds.items()}
+    moved = {path: project_leaf(one, one.leaf.parameter) for path, one in bounds.items()}
     _replace(model, moved)
     return {
         path: one._replace(leaf=replace(one.leaf, parameter=moved[path]))
@@ -321,7 +323,7 @@ def _declared(model: Any, wrt: Any, *, warn: bool = False) -> dict[_Path, BoundL
         if not weight.leaves[0].usable:
             raise ValueError(
                 f"{weight.leaves[0].name} has the constraint {constraint!r}, and is "
-                f"{described(weight.leaves[0])}: a constraint acts on floating arrays. Leave out "
+                f"{leaf_description(weight.leaves[0])}: a constraint acts on floating arrays. Leave out "
                 "its metadata."
             )
         found[weight.path] = _bind(weight, rule.constraint, layout, warn=warn)

@@ -13,8 +13,8 @@ from jax import lax
 from feasible.binding import Layout
 from feasible.constraints import Constraint
 from feasible.constraints.base import is_whole_call
-from feasible.constraints.gate import projected as projected_whole
-from feasible.constraints.gate import projecting
+from feasible.constraints.gate import project_whole as projected_whole
+from feasible.constraints.gate import projection_steps
 from feasible.constraints.parts import Part, Sums, run_together
 from feasible.jax.trees import BoundLeaf, bound_leaves, flat
 from feasible.rules import Rules
@@ -76,13 +76,13 @@ def project(
     flattened = flat(params)
     return flattened.rebuilt(
         {
-            bound.leaf.place: projected(bound, bound.leaf.parameter, axis_name)
+            bound.leaf.place: project_whole(bound, bound.leaf.parameter, axis_name)
             for bound in bound_leaves(rules, flattened, layout)
         }
     )
 
 
-def projected(bound: BoundLeaf, w: Any, axis_name: AxisName = None) -> Any:
+def project_whole(bound: BoundLeaf, w: Any, axis_name: AxisName = None) -> Any:
     """Return one array projected.
 
     Args:
@@ -149,7 +149,7 @@ def _by_parts(
         # Stacked, so that a round of sums is one message.
         return {place: tuple(lax.psum(jnp.stack(some), names)) for place, some in sums.items()}
 
-    (result,) = run_together([projecting(constraint, part)], add)
+    (result,) = run_together([projection_steps(constraint, part)], add)
     return result
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from feasible.arguments import InvalidArgumentError
 from feasible.known_layouts.equinox_layouts import EQUINOX
 from feasible.known_layouts.flax_layouts import FLAX
-from feasible.known_layouts.flax_layouts import named as named_by_flax
+from feasible.known_layouts.flax_layouts import rows_by_name as named_by_flax
 from feasible.known_layouts.haiku_layouts import named_modules as named_by_haiku
 from feasible.known_layouts.keras_layouts import KERAS
 from feasible.known_layouts.torch_layouts import TORCH

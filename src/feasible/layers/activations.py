@@ -13,7 +13,7 @@ from torch.nn import functional
 from feasible.arguments import InvalidArgumentError
 from feasible.layers.registration import Registry
 
-Activation = Callable[[Tensor], Tensor]
+ActivationFunction = Callable[[Tensor], Tensor]
 
 
 def linear(x: Tensor) -> Tensor:
@@ -199,7 +199,7 @@ for _name, _function in (
 register = REGISTRY.register
 
 
-def get(identifier: Any) -> Activation:
+def get(identifier: Any) -> ActivationFunction:
     """Return the function that an argument such as `activation` stands for.
 
     Args:
@@ -226,7 +226,7 @@ def get(identifier: Any) -> Activation:
     )
 
 
-def serialize(activation: Activation) -> str | dict[str, Any]:
+def serialize(activation: ActivationFunction) -> str | dict[str, Any]:
     """Return an activation as Keras writes it.
 
     Args:

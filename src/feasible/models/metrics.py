@@ -16,7 +16,7 @@ from feasible.arguments import InvalidArgumentError
 from feasible.layers.configs import snake_case
 from feasible.models import accuracies, losses
 from feasible.models.lookup import find
-from feasible.models.losses import aligned, full_precision
+from feasible.models.losses import align_labels, full_precision
 
 
 class Mean(torchmetrics.Metric):
@@ -62,7 +62,7 @@ class Mean(torchmetrics.Metric):
         return float(self.total / self.count.clamp(min=1))
 
 
-class Entry(NamedTuple):
+class MetricEntry(NamedTuple):
     """A metric, and what it is updated with.
 
     Attributes:
@@ -74,8 +74,8 @@ class Entry(NamedTuple):
     arguments: Callable[[Tensor, Tensor], tuple[Any, ...]]
 
 
-def _mean_of(function: Callable[..., Tensor]) -> Entry:
-    return Entry(Mean(), functools.partial(_total_and_count, function))
+def _mean_of(function: Callable[..., Tensor]) -> MetricEntry:
+    return MetricEntry(Mean(), functools.partial(_total_and_count, function))
 
 
 def _total_and_count(
@@ -86,12 +86,12 @@ def _total_and_count(
 
 
 def _given(y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
-    y_true, y_pred = aligned(y_true, y_pred)
+    y_true, y_pred = align_labels(y_true, y_pred)
     return y_pred, y_true
 
 
 def _flat(y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
-    y_true, y_pred = aligned(y_true, y_pred)
+    y_true, y_pred = align_labels(y_true, y_pred)
     return y_pred.flatten(), y_true.flatten().to(y_pred.dtype)
 
 
@@ -116,19 +116,21 @@ _MEANS = {
     "cosine_similarity": cosine_similarity,
 }
 
-_NAMED: dict[str, Callable[[], Entry]] = {
+_NAMED: dict[str, Callable[[], MetricEntry]] = {
     **{name: functools.partial(_mean_of, function) for name, function in _MEANS.items()},
-    "root_mean_squared_error": lambda: Entry(torchmetrics.MeanSquaredError(squared=False), _flat),
-    "precision": lambda: Entry(classification.BinaryPrecision(), _decisions),
-    "recall": lambda: Entry(classification.BinaryRecall(), _decisions),
-    "auc": lambda: Entry(classification.BinaryAUROC(thresholds=200), _scores),
+    "root_mean_squared_error": lambda: MetricEntry(
+        torchmetrics.MeanSquaredError(squared=False), _flat
+    ),
+    "precision": lambda: MetricEntry(classification.BinaryPrecision(), _decisions),
+    "recall": lambda: MetricEntry(classification.BinaryRecall(), _decisions),
+    "auc": lambda: MetricEntry(classification.BinaryAUROC(thresholds=200), _scores),
 }
 _ALIASES = {**losses.ALIASES, "acc": "accuracy"}
 
 Metrics = Iterable[Any] | Mapping[str, Any]
 
 
-def get(metrics: Metrics | None) -> dict[str, Entry]:
+def get(metrics: Metrics | None) -> dict[str, MetricEntry]:
     """Return the metrics that `compile`'s argument stands for, under the names of a history.
 
     Args:
@@ -155,7 +157,7 @@ def get(metrics: Metrics | None) -> dict[str, Entry]:
         if isinstance(metrics, Mapping) and not isinstance(metrics, nn.Module)
         else [(_name_of(metric), metric) for metric in _unfolded(metrics)]
     )
-    entries: dict[str, Entry] = {}
+    entries: dict[str, MetricEntry] = {}
     for name, metric in named:
         taken = sum(used == name or used.startswith(f"{name}_") for used in entries)
         entries[name if name not in entries else f"{name}_{taken}"] = _entry(metric)
@@ -179,13 +181,13 @@ def _name_of(metric: Any) -> str:
     return str(getattr(metric, "__name__", None) or snake_case(type(metric).__name__))
 
 
-def _entry(metric: Any) -> Entry:
+def _entry(metric: Any) -> MetricEntry:
     if isinstance(metric, str):
         return find("metric", metric, _NAMED, _ALIASES)()
     if isinstance(metric, torchmetrics.Metric):
         fresh = metric.clone()
         fresh.reset()
-        return Entry(fresh, _given)
+        return MetricEntry(fresh, _given)
     if callable(metric) and not inspect.isclass(metric):
         return _mean_of(metric)
     raise InvalidArgumentError(
@@ -193,7 +195,7 @@ def _entry(metric: Any) -> Entry:
     )
 
 
-class Gathered(nn.Module):
+class EpochMetrics(nn.Module):
     """The loss and the metrics of the batches seen since it was reset.
 
     Args:

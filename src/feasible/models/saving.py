@@ -28,8 +28,8 @@ from feasible.models.chain import chain
 from feasible.models.layer_config import UNSUITABLE, CustomObjects, custom_object
 from feasible.models.sequential import Sequential
 from feasible.models.sequential_config import sequential_config, sequential_from_config
+from feasible.models.weight_files import check_built
 from feasible.models.weight_groups import Group, archive_groups, legacy_groups
-from feasible.models.weights import check_built
 from feasible.replacing import replacing
 
 # What Keras keeps of `compile` that does not change what is computed.

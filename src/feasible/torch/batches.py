@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from feasible.torch.applying import apply, observed, observers
+from feasible.torch.applying import apply_alone, observers, observers_of
 from feasible.torch.declarations import AnyConstraint, Bound, Declaration
 from feasible.torch.fast import Plan
 from feasible.torch.storing import store
@@ -71,7 +71,7 @@ class Batch:
             self._alike[bound.plan].append(weight.tensor)
             if observers:
                 view = bound.view
-                self._shown += [partial(see, view) for see in observed(bound, view)]
+                self._shown += [partial(see, view) for see in observers_of(bound, view)]
 
     def project(self) -> None:
         """Project the weights.
@@ -90,7 +90,7 @@ class Batch:
     @torch.no_grad()
     def _project_others(self) -> None:
         for bound in self._alone:
-            apply(bound, bound.view)
+            apply_alone(bound, bound.view)
             store(bound.weight)
         if self._sharded:
             from feasible.torch.sharding import project_sharded  # imports torch.distributed's

@@ -21,7 +21,6 @@ from feasible.layouts import ParameterLayout
 from feasible.report import Report
 from feasible.rules import Rules, as_rules, match
 from feasible.selectors import Selector, Target, check_selector, select
-from feasible.torch.checking import report_of
 from feasible.torch.declarations import (
     AnyConstraint,
     Bound,
@@ -33,6 +32,7 @@ from feasible.torch.declarations import (
     detach,
     prepare,
 )
+from feasible.torch.model_report import model_report
 from feasible.torch.stepping import project_weights
 from feasible.torch.weights import identity_of
 
@@ -135,7 +135,7 @@ def constrain(
             bounds.append(bound)
     notes = [*matches.notes, *_not_pickled(prepared)]
     # Measured before anything is declared, because it calls what the user wrote.
-    report = report_of(bounds, pending, notes)
+    report = model_report(bounds, pending, notes)
     if dry_run:
         return report
     for candidate, declaration in prepared:
@@ -143,7 +143,7 @@ def constrain(
     if project:
         trained = [bound for bound in bounds if not bound.weight.is_frozen]
         project_weights(trained)
-        report = report_of(bounds, pending, [*notes, *_left_frozen(bounds)])
+        report = model_report(bounds, pending, [*notes, *_left_frozen(bounds)])
     return report
 
 

@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 import torch
 from torch import Tensor, nn
 
-from feasible.binding import fitted
+from feasible.binding import resolve_constraint
 from feasible.constraints import Constraint
 from feasible.constraints.base import is_whole_call
 from feasible.constraints.function import as_constraint
@@ -28,7 +28,7 @@ AnyConstraint = Callable[[Any], Any]
 _ATTRIBUTE = "_feasible_constraints"
 
 
-class Planned(NamedTuple):
+class StoragePlan(NamedTuple):
     """How a parameter is projected as it is stored, and all that this depends on.
 
     Attributes:
@@ -66,7 +66,7 @@ class Declaration:
     constraint: AnyConstraint
     path: str | None = None
     resolved: AnyConstraint | None = None
-    planned: Planned | None = field(default=None, repr=False, compare=False)
+    planned: StoragePlan | None = field(default=None, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "planned": None}  # which is found out again
@@ -125,7 +125,7 @@ class Declaration:
             if found is not None:
                 plan, stored = found
                 if stored.shape == tensor.shape and stored.stride() == tensor.stride():
-                    self.planned = Planned(
+                    self.planned = StoragePlan(
                         tensor.shape,
                         tensor.stride(),
                         tensor.dtype,
@@ -385,7 +385,7 @@ def _resolve(weight: Weight, declaration: Declaration) -> AnyConstraint:
         refuse_complex(f"{weight.path}: {type(declaration.constraint).__name__}", weight.tensor)
     layout, kind = declaration.layout, type(weight.module).__name__
     shape = layout.shape(weight.tensor.shape)
-    declaration.resolved = fitted(
+    declaration.resolved = resolve_constraint(
         f"{weight.path}, the {layout.role}",
         declaration.constraint,
         shape,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from feasible.arguments import InvalidArgumentError, check_number
-from feasible.layers.initializers.base import Initializer
+from feasible.layers.initializers.initializer import Initializer
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,10 +42,10 @@ def check(rules: Rules, params: Any, *, layout: Layout = "keras") -> Report:
     flattened = flat(params)
     given = as_rules(rules)
     bounds = bound_leaves(given, flattened, layout)
-    return report_of(bounds, selected_leaves(given, flattened.leaves).notes)
+    return tree_report(bounds, selected_leaves(given, flattened.leaves).notes)
 
 
-def report_of(bounds: list[BoundLeaf], notes: Sequence[str] = ()) -> Report:
+def tree_report(bounds: list[BoundLeaf], notes: Sequence[str] = ()) -> Report:
     """Report how far some leaves are from being feasible.
 
     Args:

@@ -34,14 +34,14 @@ def check(model: nn.Module, constraints: Mapping[str, Bound] | None = None) -> R
         False
     """
     if constraints is None:
-        return report_of(constraints_of(model).values())
+        return model_report(constraints_of(model).values())
     weights = {name: tensor.detach() for name, tensor in model.named_parameters()}
     if missing := sorted(set(map(_parameter_of, constraints.values())) - set(weights)):
         raise ValueError(
             f"`constraints` must name parameters of the model. Received: {missing}, where it has "
             f"{sorted(weights)}."
         )
-    return report_of(
+    return model_report(
         bound._replace(weight=bound.weight._replace(tensor=weights[_parameter_of(bound)]))
         for bound in constraints.values()
     )
@@ -52,7 +52,7 @@ def _parameter_of(bound: Bound) -> str:
     return bound.name.partition("[")[0]
 
 
-def report_of(
+def model_report(
     bounds: Iterable[Bound],
     pending: Iterable[tuple[str, str]] = (),
     notes: Iterable[str] = (),
