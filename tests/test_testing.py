@@ -9,7 +9,7 @@ import pytest
 
 from feasible import Constraint, MaxNorm, MinMaxNorm, RadialConstraint, ops
 from feasible.constraints import NormConstraint
-from feasible.constraints.registry import BUILT_IN
+from feasible.constraints.names import CONSTRAINTS
 from feasible.testing import check_constraint
 
 SHAPES = [(4, 3), (3, 3, 2, 4)]
@@ -19,7 +19,7 @@ ARGUMENTS: dict[type, list[dict[str, Any]]] = {
     MaxNorm: [{}, {"max_value": 0.5, "axis": None}, {"axis": ()}],
     RadialConstraint: [{"rings": "documented"}, {"rings": "mean"}, {"rings": "legacy"}],
 }
-KNOWN = [kind(**given) for kind in BUILT_IN for given in ARGUMENTS.get(kind, [{}])]
+KNOWN = [kind(**given) for kind in CONSTRAINTS.things for given in ARGUMENTS.get(kind, [{}])]
 
 
 @pytest.mark.parametrize("constraint", KNOWN, ids=repr)

@@ -113,7 +113,9 @@ def test_equal_rules_are_traced_once() -> None:
     assert len(traces) == 2
 
 
-@pytest.mark.parametrize("kind", constraints.registry.BUILT_IN, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind", constraints.names.CONSTRAINTS.things, ids=lambda kind: kind.__name__
+)
 def test_built_in_constraints_have_no_leaves(kind: type[Constraint]) -> None:
     constraint = kind(0, 1, 1, 0) if kind is constraints.NormConstraint else kind()
     leaves, structure = jax.tree.flatten({"kernel": constraint})
@@ -123,10 +125,30 @@ def test_built_in_constraints_have_no_leaves(kind: type[Constraint]) -> None:
 
 
 class Halved(Constraint):
-    """One that has no registration."""
-
     def __call__(self, w: Any) -> Any:
         return ops.minimum(w, 0.5)
+
+
+def test_constraints_of_your_own_have_no_leaves_either() -> None:
+    leaves, structure = jax.tree.flatten([Halved()])
+    assert leaves == []
+    assert jax.tree.unflatten(structure, []) == [Halved()]
+
+
+def test_what_a_user_has_registered_stays_so() -> None:
+    @jax.tree_util.register_pytree_node_class
+    class WithLeaf(Constraint):
+        def __init__(self, bound: Any) -> None:
+            self.bound = bound
+
+        def tree_flatten(self) -> tuple[tuple[Any], None]:
+            return (self.bound,), None
+
+        @classmethod
+        def tree_unflatten(cls, _: None, leaves: tuple[Any]) -> WithLeaf:
+            return cls(*leaves)
+
+    assert jax.tree.leaves(WithLeaf(3)) == [3]
 
 
 class Twice(MaxNorm):
