@@ -14,7 +14,7 @@ from rich.progress import track
 
 from benchmarks.drawing import draw
 from benchmarks.measuring import Figure
-from feasible.report import aligned
+from feasible.report import align_columns
 
 SECTIONS = ("weights", "steps", "fitting", "jax_steps", "importing")
 RESULTS = Path(__file__).parent / "results.json"
@@ -33,7 +33,7 @@ def measured(section: str) -> list[Figure]:
 
 def table(figures: Sequence[Figure]) -> str:
     """Return the figures of one section as a table."""
-    return aligned(
+    return align_columns(
         ("case", "subject", "beside", "ratio", "quartiles"),
         [
             (

@@ -18,7 +18,7 @@ from sklearn.model_selection import train_test_split
 import feasible
 from feasible.constraints import MaxNorm, NonNeg, RadialConstraint
 from feasible.layers import Conv2D, Dense, Dropout, Flatten, Input, MaxPooling2D
-from feasible.report import Report, aligned, draw_histogram
+from feasible.report import Report, align_columns, draw_histogram
 from feasible.torch import check, constraints_of
 
 
@@ -100,10 +100,10 @@ def main() -> None:
     before = check(free, constraints_of(constrained))
     after.raise_if_violated()
     print(f"\nTest accuracy on {len(x_test)} digits")
-    print(aligned(("constraints", "accuracy"), [(k, f"{v:.3f}") for k, v in accuracies.items()]))
+    print(align_columns(("constraints", "accuracy"), [(k, f"{v:.3f}") for k, v in accuracies.items()]))
     print("\nWorst violation of each constraint, and in the network trained without it")
     print(
-        aligned(
+        align_columns(
             ("parameter", "constraint", "vectors", "with", "without"),
             [
                 (

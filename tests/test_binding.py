@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from feasible import Constraint, MaxNorm, MinMaxNorm, NonNeg, RadialConstraint, UnitNorm
-from feasible.binding import fitted
+from feasible.binding import resolve_constraint
 
 
 @pytest.mark.parametrize(
@@ -31,18 +31,18 @@ from feasible.binding import fitted
 def test_unit_is_replaced(constraint: Any, shape: Any, unit_axes: Any, expected: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert fitted("dense.kernel", constraint, shape, unit_axes) == expected
+        assert resolve_constraint("dense.kernel", constraint, shape, unit_axes) == expected
 
 
 def test_a_callable_comes_back_as_it_is() -> None:
-    assert fitted("dense.kernel", abs, (3, 5), None) is abs
+    assert resolve_constraint("dense.kernel", abs, (3, 5), None) is abs
 
 
 def test_unknown_units_are_an_error() -> None:
     with pytest.raises(
         ValueError, match=r"^a\.w: UnitNorm\(axis='unit'\) needs to know .* Look\, or"
     ):
-        fitted("a.w", UnitNorm(axis="unit"), (3, 5), None, "Look")
+        resolve_constraint("a.w", UnitNorm(axis="unit"), (3, 5), None, "Look")
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_shape_that_does_not_fit_is_an_error(constraint: Any, shape: Any) -> N
     with pytest.raises(
         ValueError, match=rf"^conv\.w: {type(constraint).__name__}.*shape \({shape[0]}"
     ):
-        fitted("conv.w", constraint, shape, None)
+        resolve_constraint("conv.w", constraint, shape, None)
 
 
 KERNEL = (4, 4, 2, 5)
@@ -77,7 +77,7 @@ def test_the_first_axis_of_a_convolution_warns(constraint: Any, unit_axes: Any, 
     with pytest.warns(
         UserWarning, match=rf"^conv: {type(constraint).__name__}\(.*axis 0 only: {said}"
     ):
-        assert fitted("conv", constraint, KERNEL, unit_axes) == constraint
+        assert resolve_constraint("conv", constraint, KERNEL, unit_axes) == constraint
 
 
 @pytest.mark.parametrize(
@@ -97,15 +97,15 @@ def test_the_first_axis_of_a_convolution_warns(constraint: Any, unit_axes: Any, 
 def test_what_is_meant_does_not_warn(constraint: Any, shape: Any, unit_axes: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        fitted("conv", constraint, shape, unit_axes)
+        resolve_constraint("conv", constraint, shape, unit_axes)
 
 
 def test_even_documented_rings_warn() -> None:
     with pytest.warns(UserWarning, match=r"^conv: RadialConstraint.* even size 4 exchanges .*mean"):
-        fitted("conv", RadialConstraint(), KERNEL, None)
+        resolve_constraint("conv", RadialConstraint(), KERNEL, None)
 
 
 def test_warnings_may_be_left_out() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        fitted("conv", MaxNorm(2), KERNEL, (0, 1, 2), warn=False)
+        resolve_constraint("conv", MaxNorm(2), KERNEL, (0, 1, 2), warn=False)

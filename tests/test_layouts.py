@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feasible import InvalidArgumentError
-from feasible.axis_placement import Part
+from feasible.axis_placement import AxisPart
 from feasible.known_layouts import layouts_of, register_layouts
 from feasible.known_layouts.torch_layouts import KERNEL, TRANSPOSE_KERNEL, depthwise_layout
 from feasible.layers import DepthwiseConv1D, EinsumDense
@@ -29,7 +29,7 @@ GROUPED = ParameterLayout(
 )
 DEPTHWISE = depthwise_layout(2)
 QUERY = ParameterLayout(
-    "in_proj_weight", "kernel", "out in", "in out", "out", part=Part("key", "out", 4, 4)
+    "in_proj_weight", "kernel", "out in", "in out", "out", part=AxisPart("key", "out", 4, 4)
 )
 # A layout, a stored shape, its shape in Keras layout, the axes of a unit, and the view of an array.
 LAYOUTS: dict[str, tuple[ParameterLayout, Any, Any, Any, Any]] = {
@@ -159,7 +159,7 @@ def test_axes_that_count_modules() -> None:
         ({"stored": "in out", "sizes": (("group", 2),)}, "`sizes` must be pairs of one of"),
         ({"stored": "(a b c)", "sizes": (("b", 2),)}, "for all names of a split but one"),
         ({"stored": "(a b)", "sizes": (("b", 0),)}, "`sizes` must be pairs of one of"),
-        ({"stored": "in out", "part": Part("a", "b", 0, 1)}, "`part` must be a Part of one of"),
+        ({"stored": "in out", "part": AxisPart("a", "b", 0, 1)}, "`part` must be a Part of one of"),
     ],
 )
 def test_names_that_do_not_fit_are_refused(arguments: Any, said: str) -> None:
@@ -222,7 +222,7 @@ def layouts(draw: st.DrawFn) -> tuple[ParameterLayout, Any, dict[str, list[int]]
         axis = draw(st.integers(0, len(written) - 1))
         before, size = draw(st.integers(0, 3)), stored[axis]
         stored[axis] += before + draw(st.integers(0, 3))
-        part = Part("part", written[axis], before, size)
+        part = AxisPart("part", written[axis], before, size)
     layout = ParameterLayout(
         "weight",
         "kernel",

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.test_layouts import DEPTHWISE, GROUPED, QUERY, counted, layouts
 
-from feasible.axis_placement import Part
+from feasible.axis_placement import AxisPart
 from feasible.layouts import ParameterLayout
 from feasible.local_pieces import local_piece
 
@@ -88,7 +88,7 @@ def test_a_piece_of_each_kind(
 
 
 def test_what_is_written_to_a_piece_is_in_the_whole() -> None:
-    layout = ParameterLayout("w", "kernel", "out in", "in out", part=Part("b", "out", 2, 2))
+    layout = ParameterLayout("w", "kernel", "out in", "in out", part=AxisPart("b", "out", 2, 2))
     whole = torch.zeros(4, 3)
     for start, stop in ((0, 3), (3, 4)):
         piece = local_piece(layout, whole.shape, whole[start:stop], (start, 0))

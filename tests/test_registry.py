@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from feasible.arguments import InvalidArgumentError
-from feasible.config_values import decoded
+from feasible.config_values import decode_value
 from feasible.object_json import find_object, to_json
 from feasible.registry import Registry
 
@@ -157,9 +157,9 @@ def test_arrays_are_written_and_read_by_content(registry):
         "class_name": "__numpy__",
         "config": {"value": [1, 2], "dtype": "int8"},
     }
-    found = decoded(config["config"]["exponent"])
+    found = decode_value(config["config"]["exponent"])
     assert (found.dtype, found.tolist()) == (np.int8, [1, 2])
-    assert decoded({"deep": [config["config"]["exponent"]]})["deep"][0].shape == (2,)
+    assert decode_value({"deep": [config["config"]["exponent"]]})["deep"][0].shape == (2,)
 
 
 @pytest.mark.parametrize(
@@ -178,4 +178,4 @@ def test_arrays_are_written_and_read_by_content(registry):
 )
 def test_what_is_no_array_of_numbers_is_refused(config):
     with pytest.raises(ValueError, match="array"):
-        decoded({"class_name": "__numpy__", "config": config})
+        decode_value({"class_name": "__numpy__", "config": config})

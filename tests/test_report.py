@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from feasible import MaxNorm, NonNeg, RadialConstraint, UnitNorm
-from feasible.report import Report, Row, ViolationError, aligned
+from feasible.report import Report, Row, ViolationError, align_columns
 
 WEIGHT = np.array([[3.0, 0.6, 0.0], [4.0, 0.8, 0.0]])
 
@@ -90,7 +90,7 @@ def test_the_table_is_aligned() -> None:
 
 
 def test_an_empty_table_is_its_header() -> None:
-    assert aligned(("a", "b"), []) == "a  b"
+    assert align_columns(("a", "b"), []) == "a  b"
 
 
 def test_the_picture_has_a_panel_a_parameter(tmp_path: Path) -> None:

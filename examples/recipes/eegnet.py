@@ -17,7 +17,7 @@ import torch
 
 import feasible
 from feasible import MaxNorm, layers
-from feasible.report import aligned
+from feasible.report import align_columns
 from feasible.torch import check
 
 ELECTRODES, SAMPLES, CLASSES = 8, 64, 4
@@ -106,7 +106,7 @@ def main() -> None:
     """Print what was measured."""
     without, constrained = measure(False), measure(True)
     rows = [(name, f"{without[name]:.4g}", f"{constrained[name]:.4g}") for name in without]
-    print(aligned(("means of 2 runs", "without", "with MaxNorm"), rows))
+    print(align_columns(("means of 2 runs", "without", "with MaxNorm"), rows))
 
 
 if __name__ == "__main__":

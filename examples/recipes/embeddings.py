@@ -18,7 +18,7 @@ import optax
 
 from feasible import UnitNorm
 from feasible.jax import apply_updates, check, project
-from feasible.report import aligned
+from feasible.report import align_columns
 
 ITEMS, KINDS, SIZE, PAIRS, NEAREST = 120, 12, 16, 6000, 5
 RULES = {"items/embedding": UnitNorm(axis="unit")}
@@ -86,7 +86,7 @@ def main() -> None:
     """Print what was measured."""
     without, constrained = measure(False), measure(True)
     rows = [(name, f"{without[name]:.4g}", f"{constrained[name]:.4g}") for name in without]
-    print(aligned(("", "without", "with UnitNorm"), rows))
+    print(align_columns(("", "without", "with UnitNorm"), rows))
 
 
 if __name__ == "__main__":

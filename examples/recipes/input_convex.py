@@ -20,7 +20,7 @@ from jax.nn import softplus
 
 from feasible import NonNeg
 from feasible.jax import apply_updates, check, project
-from feasible.report import aligned
+from feasible.report import align_columns
 
 WIDTH = 32
 RULES = {"inner/*/weight": NonNeg()}
@@ -100,7 +100,7 @@ def main() -> None:
     """Print what was measured."""
     without, constrained = measure(False), measure(True)
     rows = [(name, f"{without[name]:.5g}", f"{constrained[name]:.5g}") for name in without]
-    print(aligned(("", "without", "with NonNeg"), rows))
+    print(align_columns(("", "without", "with NonNeg"), rows))
 
 
 if __name__ == "__main__":

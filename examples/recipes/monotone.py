@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from feasible import NonNeg
-from feasible.report import aligned
+from feasible.report import align_columns
 from feasible.torch import check, constrain
 
 
@@ -61,7 +61,7 @@ def main() -> None:
     """Print what was measured."""
     without, constrained = measure(False), measure(True)
     rows = [(name, f"{without[name]:.5g}", f"{constrained[name]:.5g}") for name in without]
-    print(aligned(("", "without", "with NonNeg"), rows))
+    print(align_columns(("", "without", "with NonNeg"), rows))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import optax
 
 from feasible import NonNeg
 from feasible.jax import apply_updates, check
-from feasible.report import aligned
+from feasible.report import align_columns
 
 SIZE, IMAGES = 4, 300
 Params = dict[str, jax.Array]
@@ -81,7 +81,7 @@ def main() -> None:
     """Print what was measured."""
     without, constrained = measure(False), measure(True)
     rows = [(name, f"{without[name]:.4g}", f"{constrained[name]:.4g}") for name in without]
-    print(aligned(("", "without", "with NonNeg"), rows))
+    print(align_columns(("", "without", "with NonNeg"), rows))
 
 
 if __name__ == "__main__":

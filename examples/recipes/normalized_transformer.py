@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize, scaled_dot_product_attention, silu
 
 from feasible import UnitNorm
-from feasible.report import aligned
+from feasible.report import align_columns
 from feasible.torch import check, constrain, constraints_of
 
 TOKENS, SIZE, HEADS, LENGTH = 16, 32, 4, 24
@@ -119,7 +119,7 @@ def main() -> None:
     """Print what was measured."""
     without, constrained = measure(False), measure(True)
     rows = [(name, f"{without[name]:.4g}", f"{constrained[name]:.4g}") for name in without]
-    print(aligned(("", "without", "with UnitNorm"), rows))
+    print(align_columns(("", "without", "with UnitNorm"), rows))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from feasible import UnitNorm
-from feasible.report import aligned
+from feasible.report import align_columns
 from feasible.torch import check, constrain
 
 DIRECTIONS, DIMENSIONS, CODES = 24, 16, 32
@@ -74,7 +74,7 @@ def main() -> None:
     """Print what was measured."""
     without, constrained = measure(False), measure(True)
     rows = [(name, f"{without[name]:.4g}", f"{constrained[name]:.4g}") for name in without]
-    print(aligned(("", "without", "with UnitNorm"), rows))
+    print(align_columns(("", "without", "with UnitNorm"), rows))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from feasible.report import aligned
+from feasible.report import align_columns
 from feasible.torch import check, constrain
 
 BOUND, BATCH, STEPS, CRITIC_STEPS = 0.2, 128, 400, 4
@@ -87,7 +87,7 @@ def main() -> None:
     """Print what was measured."""
     without, constrained = measure(False), measure(True)
     rows = [(name, f"{without[name]:.4g}", f"{constrained[name]:.4g}") for name in without]
-    print(aligned(("means of 2 runs", "without", "with clipping"), rows))
+    print(align_columns(("means of 2 runs", "without", "with clipping"), rows))
 
 
 if __name__ == "__main__":

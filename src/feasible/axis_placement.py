@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 
-class Part(NamedTuple):
+class AxisPart(NamedTuple):
     """A slice of one stored axis, where several weights share one parameter.
 
     Attributes:
@@ -68,7 +68,7 @@ def pattern_of(
     stored: Sequence[str],
     keras: Sequence[str],
     sizes: Mapping[str, int],
-    part: Part | None,
+    part: AxisPart | None,
     rank: int,
 ) -> Pattern | None:
     """Return where axes are in Keras layout.
@@ -87,14 +87,14 @@ def pattern_of(
         >>> pattern_of(("out", "in"), ("in", "out"), {}, None, 2).order
         (1, 0)
     """
-    axes = expanded(stored, rank)
+    axes = expand_names(stored, rank)
     if len(axes) != rank:
         return None
     found = [
         ((name, nth), place) for place, (axis, nth) in enumerate(axes) for name in names_of(axis)
     ]
     own = [name for name, _ in found]
-    order = tuple(map(own.index, expanded(keras, len(own))))
+    order = tuple(map(own.index, expand_names(keras, len(own))))
     names = [names_of(axis) for axis, _ in axes]
     return Pattern(
         tuple(
@@ -186,7 +186,7 @@ def names_of(axis: str) -> tuple[str, ...]:
     return () if axis == "1" else tuple(axis.strip("()").split())
 
 
-def expanded(names: Sequence[str], rank: int) -> list[tuple[str, int]]:
+def expand_names(names: Sequence[str], rank: int) -> list[tuple[str, int]]:
     """Return what each of a number of axes is called.
 
     Args:
@@ -197,14 +197,14 @@ def expanded(names: Sequence[str], rank: int) -> list[tuple[str, int]]:
         For each axis its name, and which of those it is that a starred name stands for.
 
     Example:
-        >>> expanded(("*spatial", "in"), 3)
+        >>> expand_names(("*spatial", "in"), 3)
         [('*spatial', 0), ('*spatial', 1), ('in', 0)]
     """
     starred = rank - len(names) + 1
     return [(name, nth) for name in names for nth in range(starred if name.startswith("*") else 1)]
 
 
-def permuted(array: Any, order: tuple[int, ...]) -> Any:
+def permute_axes(array: Any, order: tuple[int, ...]) -> Any:
     """Return an array with its axes in another order.
 
     Args:
@@ -216,14 +216,14 @@ def permuted(array: Any, order: tuple[int, ...]) -> Any:
 
     Example:
         >>> import numpy as np
-        >>> permuted(np.ones((3, 2)), (1, 0)).shape
+        >>> permute_axes(np.ones((3, 2)), (1, 0)).shape
         (2, 3)
     """
     # NumPy and JAX name it one way, PyTorch the other.
     return (array.permute if hasattr(array, "permute") else array.transpose)(order)
 
 
-def numbered(name: str, count: int) -> str:
+def numbered_name(name: str, count: int) -> str:
     """Return names for a number of axes.
 
     Args:
@@ -234,7 +234,7 @@ def numbered(name: str, count: int) -> str:
         The names, separated by spaces.
 
     Example:
-        >>> numbered("spatial", 2)
+        >>> numbered_name("spatial", 2)
         'spatial0 spatial1'
     """
     return " ".join(f"{name}{place}" for place in range(count))

@@ -14,7 +14,7 @@ ConstraintT = TypeVar("ConstraintT")
 Layout = Literal["keras", "native"]
 
 
-def fitted(
+def resolve_constraint(
     owner: str,
     constraint: ConstraintT,
     shape: Sequence[int],
@@ -41,7 +41,7 @@ def fitted(
 
     Example:
         >>> from feasible import MaxNorm
-        >>> fitted("dense.kernel", MaxNorm(2, axis="unit"), (3, 5), (0,))
+        >>> resolve_constraint("dense.kernel", MaxNorm(2, axis="unit"), (3, 5), (0,))
         MaxNorm(max_value=2, axis=(0,))
     """
     if not isinstance(constraint, Constraint):

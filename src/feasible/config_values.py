@@ -13,7 +13,7 @@ from feasible.arguments import InvalidArgumentError
 _KINDS = "fiub"
 
 
-def encoded(
+def encode_value(
     owner: str, argument: str, value: Any, nested: Callable[[Any], Any] | None = None
 ) -> Any:
     """Return an argument's value in a form that JSON can hold.
@@ -31,7 +31,7 @@ def encoded(
         InvalidArgumentError: If it is of another type, or an array of complex numbers or objects.
 
     Example:
-        >>> encoded("Box", "upper", np.ones(2, np.float32))["config"]
+        >>> encode_value("Box", "upper", np.ones(2, np.float32))["config"]
         {'value': [1.0, 1.0], 'dtype': 'float32'}
     """
     if isinstance(value, np.generic):
@@ -39,9 +39,9 @@ def encoded(
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if isinstance(value, list | tuple):
-        return [encoded(owner, argument, item, nested) for item in value]
+        return [encode_value(owner, argument, item, nested) for item in value]
     if isinstance(value, dict):
-        return {key: encoded(owner, argument, item, nested) for key, item in value.items()}
+        return {key: encode_value(owner, argument, item, nested) for key, item in value.items()}
     if isinstance(value, np.ndarray) and _is_numeric(value.dtype):
         return {
             "class_name": "__numpy__",
@@ -54,11 +54,11 @@ def encoded(
     )
 
 
-def decoded(value: Any) -> Any:
+def decode_value(value: Any) -> Any:
     """Return an argument's value from the form in which JSON holds it.
 
     Args:
-        value: What `encoded` returned, or Keras wrote.
+        value: What `encode_value` returned, or Keras wrote.
 
     Returns:
         Arrays and tuples for what Keras marks as such, also within lists and dicts.
@@ -67,19 +67,19 @@ def decoded(value: Any) -> Any:
         ValueError: If what is marked as an array is none of numbers.
 
     Example:
-        >>> decoded({"class_name": "__numpy__", "config": {"value": [1, 2], "dtype": "int8"}})
+        >>> decode_value({"class_name": "__numpy__", "config": {"value": [1, 2], "dtype": "int8"}})
         array([1, 2], dtype=int8)
     """
     if isinstance(value, list):
-        return [*map(decoded, value)]
+        return [*map(decode_value, value)]
     if not isinstance(value, dict):
         return value
     name, config = value.get("class_name"), value.get("config")
     if name in ("__numpy__", "__tensor__") and isinstance(config, dict):
         return _array(config)
     if name == "__tuple__":  # of Keras 2, as a list: constructors take either
-        return decoded(value.get("items"))
-    return {key: decoded(item) for key, item in value.items()}
+        return decode_value(value.get("items"))
+    return {key: decode_value(item) for key, item in value.items()}
 
 
 def _array(config: dict[str, Any]) -> np.ndarray[Any, Any]:

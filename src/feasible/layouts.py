@@ -9,13 +9,13 @@ from typing import Any
 
 from feasible.arguments import InvalidArgumentError
 from feasible.axis_placement import (
-    Part,
+    AxisPart,
     Pattern,
     Placement,
-    expanded,
+    expand_names,
     names_of,
     pattern_of,
-    permuted,
+    permute_axes,
     placement_of,
     split_sizes,
 )
@@ -59,7 +59,7 @@ class ParameterLayout:
     keras: str = ""
     unit: str | None = None
     sizes: tuple[tuple[str, int], ...] = ()
-    part: Part | None = None
+    part: AxisPart | None = None
     _stored: tuple[str, ...] = field(init=False, repr=False, compare=False)
     _keras: tuple[str, ...] = field(init=False, repr=False, compare=False)
     _patterns: tuple[Pattern | None, ...] = field(init=False, repr=False, compare=False)
@@ -167,7 +167,7 @@ class ParameterLayout:
         if self.unit is None:
             return None
         units = set(self.unit.split())
-        names = enumerate(expanded(self._keras, rank))
+        names = enumerate(expand_names(self._keras, rank))
         return tuple(axis for axis, (name, _) in names if name not in units)
 
     def placement(self, stored_shape: Sequence[int]) -> Placement:
@@ -245,4 +245,4 @@ class ParameterLayout:
         if not pattern.is_permutation:
             axes = zip(pattern.splits, array.shape, strict=True)
             array = array.reshape([one for split, size in axes for one in split_sizes(split, size)])
-        return permuted(array, pattern.order) if self.keras else array
+        return permute_axes(array, pattern.order) if self.keras else array

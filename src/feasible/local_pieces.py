@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from feasible.axis_placement import permuted
+from feasible.axis_placement import permute_axes
 from feasible.layouts import ParameterLayout
 
 
@@ -107,7 +107,7 @@ def local_piece(
         slices += along
     view = local[tuple(taken)].reshape(tuple(along.stop - along.start for along in slices))
     return LocalPiece(
-        permuted(view, place.order),
+        permute_axes(view, place.order),
         tuple(slices[one] for one in place.order),
         tuple(tuple(place.order.index(one) for one in axes) for axes in joined),
         place.shape,
@@ -136,7 +136,7 @@ def _joined(whole: Any, axes: Sequence[int], shape: Sequence[int]) -> Any:
     whole = whole.expand(full) if hasattr(whole, "expand") else np.broadcast_to(whole, full)
     others = [axis for axis in range(len(full)) if axis not in axes]
     order = (*axes, *others)
-    rows = permuted(whole, order).reshape(
+    rows = permute_axes(whole, order).reshape(
         (-1, *[1] * (len(axes) - 1), *(full[axis] for axis in others))
     )
-    return permuted(rows, tuple(map(order.index, range(len(order)))))
+    return permute_axes(rows, tuple(map(order.index, range(len(order)))))

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from feasible.arguments import InvalidArgumentError
-from feasible.config_values import encoded
+from feasible.config_values import encode_value
 from feasible.registry import OWN_PACKAGE, CustomObjects, Registry
 
 FUNCTION = "function"
@@ -169,7 +169,7 @@ def to_json(
         return _function_json(registry, thing)
     kind = type(thing)
     config = {
-        name: encoded(kind.__name__, name, value, partial(to_json, registry))
+        name: encode_value(kind.__name__, name, value, partial(to_json, registry))
         for name, value in (thing.get_config() if config is None else config).items()
     }
     check_arguments(kind, config)

@@ -167,7 +167,7 @@ class Report:
         found += [
             (name, "not yet", "", constraint, "", "", "") for name, constraint in self.pending
         ]
-        return aligned(
+        return align_columns(
             ("parameter", "stored", "counted as", "constraint", "vectors", "violating", "worst"),
             found,
         )
@@ -241,7 +241,7 @@ def _bins(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.fl
     return anchor + step * np.arange(first, last + 1 + (last == first))
 
 
-def aligned(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def align_columns(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table in plain text; columns of numbers are aligned to the right.
 
     Args:
@@ -252,7 +252,7 @@ def aligned(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         The lines of the table.
 
     Example:
-        >>> print(aligned(("layer", "size"), [("dense", "8"), ("conv", "128")]))
+        >>> print(align_columns(("layer", "size"), [("dense", "8"), ("conv", "128")]))
         layer  size
         dense     8
         conv    128

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from feasible.arguments import InvalidArgumentError
 
 Selector = str | re.Pattern[str] | tuple[type | str, str] | Callable[..., bool]
-Constraint = Callable[[Any], Any]
+AnyConstraint = Callable[[Any], Any]
 Rules = Mapping[Any, Any] | Iterable[tuple[Any, Any]]
 
 
@@ -61,7 +61,7 @@ class Rule(NamedTuple):
     """
 
     selector: Selector
-    constraint: Constraint
+    constraint: AnyConstraint
 
     def __str__(self) -> str:
         return f"{describe(self.selector)}: {self.constraint!r}"

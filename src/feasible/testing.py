@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from feasible.constraints import Constraint, deserialize, serialize
 from feasible.constraints.base import block_axes, is_whole_call
-from feasible.constraints.gate import projected, projecting
+from feasible.constraints.gate import project_whole, projection_steps
 from feasible.constraints.parts import Part, added_together, run_together
 from feasible.ops import convert_to_numpy
 
@@ -216,7 +216,7 @@ def _transposed(case: _Case) -> None:
 def _stacked(case: _Case) -> None:
     axes = tuple(axis + 1 for axis in case.constraint.vector_axes(case.values.shape))
     part = Part(np.stack([2 * case.values, case.values]), axes, stacked=1)
-    _close(case, projected(case.constraint, part)[1], "float64", "one of two stacked weights")
+    _close(case, project_whole(case.constraint, part)[1], "float64", "one of two stacked weights")
 
 
 def _in_parts(case: _Case) -> None:
@@ -232,7 +232,9 @@ def _in_parts(case: _Case) -> None:
                 slice(*bounds) if axis == cut else slice(None) for axis in range(len(shape))
             )
             steps.append(
-                projecting(constraint, Part(case.values[place], axes, length=length, place=place))
+                projection_steps(
+                    constraint, Part(case.values[place], axes, length=length, place=place)
+                )
             )
         found = run_together(steps, added_together if crosses else dict)
         _close(case, np.concatenate(found, axis=cut), "float64", f"a weight cut along axis {cut}")

@@ -13,7 +13,7 @@ from tests.conftest import BACKENDS, Backend
 
 from feasible.backends import namespace
 from feasible.constraints import MaxNorm, MinMaxNorm, NormConstraint, UnitNorm
-from feasible.constraints.gate import projecting
+from feasible.constraints.gate import projection_steps
 from feasible.constraints.parts import Part, added_together, run_together
 
 WEIGHT = np.random.default_rng(0).normal(size=(3, 3, 4, 5))
@@ -225,7 +225,7 @@ def in_parts(
     """The projections of parts of one weight, whose sums are added up if vectors cross."""
     axes, (_, length) = constraint.vector_axes(shape), constraint.vectors(shape)
     steps = [
-        projecting(constraint, Part(part, axes, length=length, near_bound=near_bound))
+        projection_steps(constraint, Part(part, axes, length=length, near_bound=near_bound))
         for part in parts
     ]
     return run_together(steps, added_together if crossing else dict)

@@ -13,7 +13,7 @@ from torch import nn
 import feasible.jax
 from feasible import ops
 from feasible.constraints import Constraint, MaxNorm, MinMaxNorm, NonNeg, UnitNorm
-from feasible.constraints.gate import Measured
+from feasible.constraints.gate import Measurement
 from feasible.torch import check, constrain, project
 
 
@@ -154,7 +154,7 @@ class Measuring(Called):
 
     def measure(self, part: Any) -> Any:
         (below,) = yield (part.total(part.xp.clip(part.wide, None, 0.0)),)
-        return Measured(below, part.xp.abs(below))
+        return Measurement(below, part.xp.abs(below))
 
 
 class Violating(Projecting):

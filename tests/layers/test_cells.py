@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from feasible.layers import GRUCell
-from feasible.layers.cells import initial_state, mapped, output_shapes, scan
+from feasible.layers.cells import initial_state, map_states, output_shapes, scan
 
 
 @pytest.mark.parametrize("return_sequences", [False, True])
@@ -31,4 +31,4 @@ def test_states_and_shapes_are_those_of_the_cell():
 
 
 def test_states_are_mapped_where_they_are_nested():
-    assert mapped(torch.neg, [torch.tensor(1), [torch.tensor(2)]]) == [-1, [-2]]
+    assert map_states(torch.neg, [torch.tensor(1), [torch.tensor(2)]]) == [-1, [-2]]

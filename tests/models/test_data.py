@@ -8,7 +8,13 @@ import torch
 from torch.utils.data import TensorDataset
 
 from feasible.models.class_weights import class_weight_table, weights_of_classes
-from feasible.models.data import joined, loader, split, unpack, validation_loader
+from feasible.models.data import (
+    concatenate_outputs,
+    loader,
+    split_off_validation,
+    unpack,
+    validation_loader,
+)
 
 X = np.arange(20.0).reshape(10, 2)
 
@@ -44,7 +50,7 @@ def test_validation_data_comes_as_a_tuple_or_a_dataset():
 
 @pytest.mark.parametrize(("fraction", "kept"), [(0.1, 9), (0.25, 7), (0.34, 6), (0.8, 1)])
 def test_a_split_is_that_of_keras(fraction, kept):
-    first, last = split(X, None, None, fraction)
+    first, last = split_off_validation(X, None, None, fraction)
     assert first[0].tolist() == X[:kept].tolist()
     assert last[0].tolist() == X[kept:].tolist()
     assert first[1:] == last[1:] == (None, None)
@@ -61,7 +67,7 @@ def test_batches_are_unpacked():
 
 def test_outputs_are_joined_in_their_nest():
     half = torch.ones(2, 1, dtype=torch.bfloat16)
-    whole = joined([{"a": (half, half)}, {"a": (half, half)}])
+    whole = concatenate_outputs([{"a": (half, half)}, {"a": (half, half)}])
     assert [part.shape for part in whole["a"]] == [(4, 1), (4, 1)]
     assert whole["a"][0].dtype == np.float32
 

@@ -87,7 +87,7 @@ def test_each_layer_is_known_under_keras_name(name: str) -> None:
         "cells": [{"class_name": "LSTMCell", "config": {"units": 2, "dtype": "float32"}}],
         "layer": {"class_name": "LSTM", "config": {"units": 2, "dtype": "float32"}},
     }
-    required = layers.configs.arguments_of(BUILT_IN[name])
+    required = layers.configs.layer_arguments(BUILT_IN[name])
     config = {
         argument: arguments[argument]
         for argument, default in required.items()

@@ -9,7 +9,7 @@ import torch
 import torchmetrics
 
 from feasible.models.accuracies import METRICS
-from feasible.models.metrics import Gathered, get
+from feasible.models.metrics import EpochMetrics, get
 
 RNG = np.random.default_rng(0)
 COUNT = 300
@@ -49,7 +49,7 @@ CASES = [
 
 
 def gathered(metrics, y_true, y_pred, batch=64) -> dict[str, float]:
-    found = Gathered(metrics)
+    found = EpochMetrics(metrics)
     for start in range(0, len(y_true), batch):
         part = slice(start, start + batch)
         label, prediction = torch.as_tensor(y_true[part]), torch.as_tensor(y_pred[part])
@@ -112,7 +112,7 @@ def test_names_are_told_apart():
 
 
 def test_running_values_are_those_of_the_batches_so_far():
-    found = Gathered(["mae", "auc"])
+    found = EpochMetrics(["mae", "auc"])
     assert found.running() == {"loss": 0.0, "mae": 0.0}
     found.update(torch.tensor(2.0), 1, torch.tensor([[1.0]]), torch.tensor([[0.5]]))
     assert found.running() == {"loss": 2.0, "mae": 0.5}
@@ -122,7 +122,7 @@ def test_running_values_are_those_of_the_batches_so_far():
 
 def test_predictions_of_16_bits_are_judged_in_32():
     label, prediction = torch.zeros(1, 1), torch.full((1, 1), 0.1, dtype=torch.bfloat16)
-    found = Gathered(["mse"])
+    found = EpochMetrics(["mse"])
     found.update(torch.tensor(0.0), 1, label, prediction)
     assert found.compute()["mse"] == prediction.float().item() ** 2 != prediction.square().item()
 
@@ -135,7 +135,7 @@ def test_predictions_of_16_bits_are_judged_in_32():
         (lambda: get([3]), "names, metrics of torchmetrics or functions"),
         (lambda: get([torchmetrics.Accuracy]), "names, metrics of torchmetrics or functions"),
         (
-            lambda: Gathered(["mae"]).update(torch.tensor(0.0), 1, None, torch.zeros(1)),
+            lambda: EpochMetrics(["mae"]).update(torch.tensor(0.0), 1, None, torch.zeros(1)),
             "need labels",
         ),
     ],

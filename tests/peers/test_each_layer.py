@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from feasible import MaxNorm, constraints, layers, load_model
-from feasible.layers.configs import arguments_of
+from feasible.layers.configs import layer_arguments
 from feasible.torch.declarations import bound_weights
 
 # The sizes of an input, and other arguments than constraints.
@@ -154,5 +154,5 @@ def test_none_is_left_out() -> None:
     constrained = {kind for kind in kinds if constraint_arguments(kind)}
     assert constrained == {getattr(keras.layers, name) for name in [*LAYERS, *ATTENTION]}
     for name in [*LAYERS, *ATTENTION]:
-        own = [one for one in arguments_of(getattr(layers, name)) if one.endswith("_constraint")]
+        own = [one for one in layer_arguments(getattr(layers, name)) if one.endswith("_constraint")]
         assert sorted(own) == constraint_arguments(getattr(keras.layers, name))

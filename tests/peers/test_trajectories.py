@@ -12,7 +12,7 @@ import torch
 
 from feasible import RadialConstraint, constraints, layers
 from feasible.layers import nested
-from feasible.layers.configs import arguments_of
+from feasible.layers.configs import layer_arguments
 from feasible.models.adam import Adam
 
 STEPS = 20
@@ -238,7 +238,7 @@ def test_every_layer_with_constraints_is_trained() -> None:
     """So that a layer that is added is compared with Keras's, too, with all of its constraints."""
     suffix = "_constraint"
     arguments = {
-        name: {one.removesuffix(suffix) for one in arguments_of(kind) if one.endswith(suffix)}
+        name: {one.removesuffix(suffix) for one in layer_arguments(kind) if one.endswith(suffix)}
         for name, kind in ((kind.__name__, kind) for kind in nested.LAYERS.things)
     }
     assert {name: names for name, names in arguments.items() if names} == {

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Self
 
 from feasible.backends import Array, namespace, value_of
 from feasible.constraints.axes import vector_axes
-from feasible.constraints.gate import Measured, measuring, moved, projected
+from feasible.constraints.gate import Measurement, measure_steps, moves, project_whole
 from feasible.constraints.names import CONSTRAINTS
-from feasible.constraints.parts import Part, Projected, Steps, refuse_complex, run
+from feasible.constraints.parts import Part, ProjectionResult, Steps, refuse_complex, run
 from feasible.constraints.values import Value, defined_at
 
 # What goes with a projection, so that a class with another projection does not inherit it.
@@ -93,9 +93,9 @@ class Constraint(Value):
                 "as integers."
             )
         namespace(w)  # which says so where it is no array
-        return projected(self, Part(w, self.vector_axes(w.shape), type(self).__name__))
+        return project_whole(self, Part(w, self.vector_axes(w.shape), type(self).__name__))
 
-    def project(self, part: Part) -> Projected | Steps:
+    def project(self, part: Part) -> ProjectionResult | Steps:
         """Return the nearest feasible entries; here, the entries as they are.
 
         As a generator it yields tuples of sums over what is here of each block, as `part.total`
@@ -124,8 +124,8 @@ class Constraint(Value):
             What was found of each block; unless overridden, how far the projection moves it.
         """
         if is_whole_call(self):
-            return (yield from moved(part, self(part.w), _CALLS_TOLERANCE))
-        return (yield from measuring(self, part))
+            return (yield from moves(part, self(part.w), _CALLS_TOLERANCE))
+        return (yield from measure_steps(self, part))
 
     def resolve(self, unit_axes: Sequence[int]) -> Self:
         """Return this constraint with ``axis="unit"`` replaced by the axes it stands for.
@@ -217,10 +217,10 @@ class Constraint(Value):
         """
         return namespace(w).reshape(self._measured(w).values, (-1,))
 
-    def _measured(self, w: Array) -> Measured:
+    def _measured(self, w: Array) -> Measurement:
         refuse_complex(type(self).__name__, w)
         part = Part(w, block_axes(self, w.shape), type(self).__name__)
-        found: Measured = run(self.measure(part))
+        found: Measurement = run(self.measure(part))
         return found
 
 

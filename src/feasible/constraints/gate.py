@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from feasible.backends import Array, astype
 from feasible.constraints.euclidean import norms, squares
-from feasible.constraints.parts import Part, Projected, Steps, refuse_complex, run
+from feasible.constraints.parts import Part, ProjectionResult, Steps, refuse_complex, run
 
 if TYPE_CHECKING:
     from feasible.constraints.base import Constraint
 
 
-class Measured(NamedTuple):
+class Measurement(NamedTuple):
     """What a constraint found of each block of a weight.
 
     Attributes:
@@ -25,7 +25,7 @@ class Measured(NamedTuple):
     violations: Array
 
 
-def projected(constraint: Constraint, part: Part) -> Array:
+def project_whole(constraint: Constraint, part: Part) -> Array:
     """Return a weight that is whole here, projected.
 
     Args:
@@ -37,11 +37,11 @@ def projected(constraint: Constraint, part: Part) -> Array:
     """
     refuse_complex(part.owner, part.w)
     found = run(constraint.project(part))
-    # Not by `projecting`, because PyTorch's compiler follows no generator inside another.
+    # Not by `projection_steps`, because PyTorch's compiler follows no generator inside another.
     return _settled(part, found) if _is_settled(part, found) else run(_gated(part, found))
 
 
-def projecting(constraint: Constraint, part: Part) -> Steps:
+def projection_steps(constraint: Constraint, part: Part) -> Steps:
     """Project a part of a weight, yielding partial sums.
 
     Args:
@@ -61,7 +61,7 @@ def projecting(constraint: Constraint, part: Part) -> Steps:
     return (yield from _gated(part, found))
 
 
-def measuring(constraint: Constraint, part: Part, tolerance: float = 1.0) -> Steps:
+def measure_steps(constraint: Constraint, part: Part, tolerance: float = 1.0) -> Steps:
     """Measure how far a projection moves each block, where a set has no closed form of that.
 
     Args:
@@ -77,10 +77,10 @@ def measuring(constraint: Constraint, part: Part, tolerance: float = 1.0) -> Ste
     """
     found = yield from _followed(constraint.project(part))
     target = found[0] if isinstance(found, tuple) else found
-    return (yield from moved(part, target, tolerance))
+    return (yield from moves(part, target, tolerance))
 
 
-def moved(part: Part, target: Array, tolerance: float = 1.0) -> Steps:
+def moves(part: Part, target: Array, tolerance: float = 1.0) -> Steps:
     """Measure how far blocks are from where they belong.
 
     Args:
@@ -100,11 +100,11 @@ def moved(part: Part, target: Array, tolerance: float = 1.0) -> Steps:
     distance = astype(stored, wide.dtype) - wide
     if not part.axes:
         found = xp.where(stored == part.w, xp.zeros_like(wide), xp.abs(distance))
-        return Measured(found, found)
+        return Measurement(found, found)
     distances, sizes = yield from _norms_of(part, distance)
     still = distances <= tolerance * _rounding(part, sizes)
     found = xp.where(still, xp.zeros_like(distances), distances)
-    return Measured(found, found)
+    return Measurement(found, found)
 
 
 def _followed(steps: Any) -> Steps:
@@ -112,12 +112,12 @@ def _followed(steps: Any) -> Steps:
     return (yield from steps) if hasattr(steps, "send") else steps
 
 
-def _is_settled(part: Part, found: Projected) -> bool:
+def _is_settled(part: Part, found: ProjectionResult) -> bool:
     """Return whether it is known which blocks stay, without looking how far they moved."""
     return isinstance(found, tuple) or not part.axes or found is part.w
 
 
-def _settled(part: Part, found: Projected) -> Array:
+def _settled(part: Part, found: ProjectionResult) -> Array:
     xp, w = part.xp, part.w
     if found is w:
         return w

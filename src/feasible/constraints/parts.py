@@ -19,7 +19,7 @@ from feasible.backends import Array, accumulation_dtype, astype, beside, dtype_n
 from feasible.constraints.precision import Precision, precision
 
 Sums = tuple[Array, ...]
-Projected = Array | tuple[Array, Array]
+ProjectionResult = Array | tuple[Array, Array]
 Place = tuple[slice, ...] | Callable[[Any], Any]
 Steps = Generator[Sums, Sums, Any]
 

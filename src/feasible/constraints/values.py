@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from feasible.config_values import decoded
+from feasible.config_values import decode_value
 
 _MADE = "_made"
 
@@ -98,7 +98,7 @@ class Value(metaclass=ValueType):
         Returns:
             A constraint of this class.
         """
-        return cls(**{name: decoded(value) for name, value in config.items()})
+        return cls(**{name: decode_value(value) for name, value in config.items()})
 
     def replace(self, **arguments: Any) -> Self:
         """Return a constraint that differs in some of its arguments.

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import jax
 
 from feasible.constraints.values import when_made
-from feasible.jax.checking import check
 from feasible.jax.projecting import project
+from feasible.jax.tree_report import check
 from feasible.jax.updates import apply_updates, constrain_updates
 from feasible.known_layouts import layouts_of, register_layouts
 from feasible.layouts import ParameterLayout

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from feasible.binding import Layout
 from feasible.requirements import require
+from feasible.rules import AnyConstraint
 
 require("feasible.jax.nnx", "jax", "flax")
 
@@ -19,15 +20,14 @@ import optax
 from flax import nnx
 
 from feasible.arguments import check_choice
-from feasible.jax.checking import report_of
-from feasible.jax.projecting import projected
+from feasible.jax.projecting import project_leaf
+from feasible.jax.tree_report import tree_report
 from feasible.jax.trees import (
-    AnyConstraint,
     BoundLeaf,
     Leaf,
     bound,
-    described,
     leaf_at,
+    leaf_description,
     selected_leaves,
 )
 from feasible.report import Report
@@ -107,7 +107,7 @@ class Optimizer(nnx.Optimizer[Any]):
         """
         updates = super().update(model, grads, **kwargs)
         stepped = _declared(model, self.wrt)
-        values = {path: projected(one, one.leaf.parameter) for path, one in stepped.items()}
+        values = {path: project_leaf(one, one.leaf.parameter) for path, one in stepped.items()}
         if _may_hold_back(self.opt_state):
             moves = dict(nnx.to_flat_state(updates))
             for path, one in stepped.items():
@@ -175,13 +175,13 @@ def constrain(
         weight.path: _bind(weight, constraint, layout, warn=True) for weight, constraint in chosen
     }
     if dry_run:
-        return report_of(list(bounds.values()))
+        return tree_report(list(bounds.values()))
     for weight, constraint in chosen:
         counted = {_LAYOUT: layout} if layout == "native" else {}
         _declare(weight.variable, **{_CONSTRAINT: constraint}, **counted)
     if project:
         bounds = _project(model, bounds)
-    return report_of(list(bounds.values()))
+    return tree_report(list(bounds.values()))
 
 
 def release(model: Any, *selectors: Selector) -> list[str]:
@@ -239,7 +239,7 @@ def check(model: Any) -> Report:
         >>> check(model).ok
         False
     """
-    return report_of(list(_declared(model, nnx.Param).values()))
+    return tree_report(list(_declared(model, nnx.Param).values()))
 
 
 def project(model: Any) -> None:
@@ -269,7 +269,7 @@ def project(model: Any) -> None:
 
 def _project(model: Any, bounds: Mapping[_Path, BoundLeaf]) -> dict[_Path, BoundLeaf]:
     """Project Params in place, and return them as they are then."""
-    moved = {path: projected(one, one.leaf.parameter) for path, one in bounds.items()}
+    moved = {path: project_leaf(one, one.leaf.parameter) for path, one in bounds.items()}
     _replace(model, moved)
     return {
         path: one._replace(leaf=replace(one.leaf, parameter=moved[path]))
@@ -313,8 +313,8 @@ def _declared(model: Any, wrt: Any, *, warn: bool = False) -> dict[_Path, BoundL
         if not weight.leaves[0].usable:
             raise ValueError(
                 f"{weight.leaves[0].name} has the constraint {constraint!r}, and is "
-                f"{described(weight.leaves[0])}: a constraint acts on floating arrays. Leave out "
-                "its metadata."
+                f"{leaf_description(weight.leaves[0])}: a constraint acts on floating arrays. "
+                "Leave out its metadata."
             )
         found[weight.path] = _bind(weight, rule.constraint, layout, warn=warn)
     return found

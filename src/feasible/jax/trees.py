@@ -11,14 +11,12 @@ import jax
 import jax.numpy as jnp
 
 from feasible.arguments import check_choice
-from feasible.binding import Layout, fitted
+from feasible.binding import Layout, resolve_constraint
 from feasible.constraints import Constraint
 from feasible.constraints.parts import refuse_complex
 from feasible.known_layouts import layouts_of
 from feasible.layouts import ParameterLayout
-from feasible.rules import Rule, Rules, Target, as_rules, describe, match, selects
-
-AnyConstraint = Any
+from feasible.rules import AnyConstraint, Rule, Rules, Target, as_rules, describe, match, selects
 
 # Nodes that hold one array, and are no part of its name.
 _BOXES = {"flax.nnx.variablelib.Variable", "flax.core.meta.AxisMetadata"}
@@ -66,7 +64,7 @@ class BoundLeaf(NamedTuple):
     """
 
     leaf: Leaf
-    constraint: AnyConstraint
+    constraint: Any
     order: tuple[int, ...]
 
 
@@ -234,12 +232,12 @@ def _refuse_others(rules: Sequence[Rule], leaves: Sequence[Leaf], usable: Sequen
         if others and not any(selects(rule.selector, one) for one in usable):
             raise ValueError(
                 f"{describe(rule.selector)} selects {others[0].name}, which is "
-                f"{described(others[0])}: a constraint acts on floating arrays. Narrow the "
+                f"{leaf_description(others[0])}: a constraint acts on floating arrays. Narrow the "
                 "selector, or leave it out."
             )
 
 
-def described(leaf: Leaf) -> str:
+def leaf_description(leaf: Leaf) -> str:
     """Say what a leaf is that no constraint can act on.
 
     Args:
@@ -290,7 +288,7 @@ def bound(
     unknown = "Say so by feasible.jax.register_layouts"
     if isinstance(constraint, Constraint):
         refuse_complex(type(constraint).__name__, leaf.parameter)
-    rule = fitted(leaf.name, constraint, counted, unit_axes, unknown, warn=warn)
+    rule = resolve_constraint(leaf.name, constraint, counted, unit_axes, unknown, warn=warn)
     return BoundLeaf(leaf, rule, order)
 
 

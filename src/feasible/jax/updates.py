@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from feasible.binding import Layout
-from feasible.jax.projecting import AxisName, projected
+from feasible.jax.projecting import AxisName, project_leaf
 from feasible.jax.trees import BoundLeaf, bound_leaves, flat
 from feasible.rules import Rules
 
@@ -59,7 +59,7 @@ def apply_updates(
     for bound in bound_leaves(rules, flattened, layout):
         moved = stepped.get(bound.leaf.place)
         if moved is not None:
-            feasible = projected(bound, moved, axis_name)
+            feasible = project_leaf(bound, moved, axis_name)
             if has_updated is not True:
                 feasible = jnp.where(has_updated, feasible, moved)
             stepped[bound.leaf.place] = feasible
@@ -128,6 +128,6 @@ def constrain_updates(
 def _leading(bound: BoundLeaf, update: Any, axis_name: AxisName) -> Any:
     """Return the update that leads to the projection of where another leads."""
     p = bound.leaf.parameter
-    feasible = projected(bound, _stepped(p, update), axis_name)
+    feasible = project_leaf(bound, _stepped(p, update), axis_name)
     wide = jnp.promote_types(p.dtype, update.dtype)
     return feasible.astype(wide) - p.astype(wide)

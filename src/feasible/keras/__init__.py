@@ -21,8 +21,8 @@ from feasible.keras.importing import when_imported
 from feasible.keras.integration import integrate
 
 if TYPE_CHECKING:
-    from feasible.keras.conversion import from_keras as from_keras
-    from feasible.keras.conversion import to_keras as to_keras
+    from feasible.keras.model_conversion import from_keras as from_keras
+    from feasible.keras.model_conversion import to_keras as to_keras
 
 when_imported("keras", integrate)
 
@@ -42,7 +42,7 @@ _NEED_PYTORCH = ("from_keras", "to_keras")
 def __getattr__(name: str) -> Any:
     """Import what needs PyTorch when it is first asked for."""
     if name in _NEED_PYTORCH:
-        return getattr(import_module("feasible.keras.conversion"), name)
+        return getattr(import_module("feasible.keras.model_conversion"), name)
     raise AttributeError(f"module 'feasible.keras' has no attribute {name!r}")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from feasible.binding import fitted
+from feasible.binding import resolve_constraint
 from feasible.constraints import Constraint
 from feasible.constraints.names import CONSTRAINTS
 from feasible.known_layouts import layouts_of
@@ -48,7 +48,7 @@ def _fitted(layer: Any, variable: Any) -> Any:
     """Return the constraint as it acts on the weight."""
     kind, shape = type(layer).__name__, tuple(variable.shape)
     known = [row for row in layouts_of(layer) if row.parameter == variable.name]
-    return fitted(
+    return resolve_constraint(
         f"{kind}.{variable.name}",
         variable.constraint,
         shape,

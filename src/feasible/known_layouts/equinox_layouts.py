@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from feasible.axis_placement import numbered
+from feasible.axis_placement import numbered_name
 from feasible.layouts import ParameterLayout
 
 _Rows = tuple[ParameterLayout, ...]
@@ -32,7 +32,7 @@ def _transposed_convolution(module: Any) -> _Rows:
 
 @cache
 def _convolution_of(rank: int, channels: str) -> _Rows:
-    spatial = numbered("spatial", rank)
+    spatial = numbered_name("spatial", rank)
     kernel = f"{spatial} {channels}"
     return (
         ParameterLayout("weight", "kernel", f"out in {spatial}", kernel, "out"),
@@ -46,7 +46,7 @@ def _normalization(module: Any) -> _Rows:
 
 @cache
 def _normalization_of(rank: int) -> _Rows:
-    axes = numbered("unit", rank)
+    axes = numbered_name("unit", rank)
     return _each("weight", "gamma", axes), _each("bias", "beta", axes)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from feasible.axis_placement import numbered
+from feasible.axis_placement import numbered_name
 from feasible.layouts import ParameterLayout
 
 _Rows = tuple[ParameterLayout, ...]
@@ -41,7 +41,7 @@ _BY_NAME: _Rows = (
 )
 
 
-def named(params: Any) -> _Rows:
+def rows_by_name(params: Any) -> _Rows:
     """Return what the names that Flax gives tell of params whose modules are not there.
 
     Args:
@@ -51,7 +51,7 @@ def named(params: Any) -> _Rows:
         Layouts of arrays that are counted as they are stored.
 
     Example:
-        >>> named({"scale": None, "bias": None})[-1].role
+        >>> rows_by_name({"scale": None, "bias": None})[-1].role
         'beta'
     """
     return *_BY_NAME, _any_rank(BETA if GAMMA.parameter in params else BIAS)
@@ -65,8 +65,8 @@ def _linear_general(module: Any) -> _Rows:
 
 @cache
 def _linear_general_of(batch_axes: int, inputs: int, outputs: int) -> _Rows:
-    batch, out = numbered("batch", batch_axes), numbered("out", outputs)
-    units, stored = f"{batch} {out}", f"{batch} {numbered('in', inputs)} {out}"
+    batch, out = numbered_name("batch", batch_axes), numbered_name("out", outputs)
+    units, stored = f"{batch} {out}", f"{batch} {numbered_name('in', inputs)} {out}"
     return (
         ParameterLayout("kernel", "kernel", stored, unit=units),
         replace(BIAS, stored=units, unit=units),
@@ -84,9 +84,9 @@ def _einsum_of(equation: str, rank: int, bias_rank: int) -> _Rows:
     letters = operands.partition(",")[2]
     # An ellipsis stands for axes that the result has too.
     before, _, after = letters.partition("...")
-    others = numbered("other", rank - len(before + after))
+    others = numbered_name("other", rank - len(before + after))
     units = " ".join([*(letter for letter in before + after if letter in result), others])
-    bias = numbered("unit", bias_rank)
+    bias = numbered_name("unit", bias_rank)
     return (
         ParameterLayout("kernel", "kernel", " ".join([*before, others, *after]), unit=units),
         replace(BIAS, stored=bias, unit=bias),
@@ -105,7 +105,7 @@ def _transposed_convolution(module: Any) -> _Rows:
 
 @cache
 def _convolution_of(rank: int, stored: str, keras: str) -> _Rows:
-    spatial = numbered("spatial", rank)
+    spatial = numbered_name("spatial", rank)
     return replace(KERNEL, stored=f"{spatial} {stored}", keras=f"{spatial} {keras}"), BIAS
 
 
@@ -141,7 +141,7 @@ FLAX: Mapping[str, _Rows | Callable[[Any], _Rows]] = {
         for name in ("OptimizedLSTMCell", "GRUCell", "SimpleCell")
     },
     # Params without their modules.
-    "builtins.dict": named,
-    "flax.core.frozen_dict.FrozenDict": named,
-    "flax.nnx.statelib.State": named,
+    "builtins.dict": rows_by_name,
+    "flax.core.frozen_dict.FrozenDict": rows_by_name,
+    "flax.nnx.statelib.State": rows_by_name,
 }

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from feasible.axis_placement import Part
+from feasible.axis_placement import AxisPart
 from feasible.layouts import ParameterLayout
 
 KERNEL = ParameterLayout("weight", "kernel", "out in *spatial", "*spatial in out", "out")
@@ -94,13 +94,13 @@ def _attention_of(size: int, is_joint: bool) -> _Rows:
         kernels = [replace(KERNEL, parameter=f"{name[0]}_proj_weight") for name, _ in thirds]
     else:
         kernels = [
-            replace(KERNEL, parameter="in_proj_weight", part=Part(name, "out", start, size))
+            replace(KERNEL, parameter="in_proj_weight", part=AxisPart(name, "out", start, size))
             for name, start in thirds
         ]
     bias = ParameterLayout("in_proj_bias", "bias", "unit", unit="unit")
     return (
         *kernels,
-        *(replace(bias, part=Part(name, "unit", start, size)) for name, start in thirds),
+        *(replace(bias, part=AxisPart(name, "unit", start, size)) for name, start in thirds),
     )
 
 

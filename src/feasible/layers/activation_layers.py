@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from feasible.arguments import check_number
 from feasible.layers import activations
-from feasible.layers.axes import check_axes, count_from_zero
+from feasible.layers.axis_arguments import check_axes, count_from_zero
 from feasible.layers.layer import Layer
 
 

@@ -14,7 +14,7 @@ from feasible.arguments import InvalidArgumentError
 from feasible.object_json import find_object, to_json
 from feasible.registry import CustomObjects, Registry
 
-Activation = Callable[[Tensor], Tensor]
+ActivationFunction = Callable[[Tensor], Tensor]
 
 
 def linear(x: Tensor) -> Tensor:
@@ -161,7 +161,7 @@ ACTIVATIONS = Registry(
 register = ACTIVATIONS.register
 
 # PyTorch has some under more than one name; the last is written.
-_FUNCTIONS: dict[str, tuple[Activation, ...]] = {
+_FUNCTIONS: dict[str, tuple[ActivationFunction, ...]] = {
     "celu": (functional.celu,),
     "elu": (functional.elu,),
     "exponential": (torch.exp,),
@@ -198,7 +198,7 @@ for _name, _functions in _FUNCTIONS.items():
         ACTIVATIONS.add(_function, _name, *_ALIASES.get(_name, ()))
 
 
-def get(identifier: Any, custom_objects: CustomObjects | None = None) -> Activation:
+def get(identifier: Any, custom_objects: CustomObjects | None = None) -> ActivationFunction:
     """Return the function that an argument such as `activation` stands for.
 
     Args:
@@ -226,7 +226,7 @@ def get(identifier: Any, custom_objects: CustomObjects | None = None) -> Activat
     )
 
 
-def serialize(activation: Activation) -> str | dict[str, Any]:
+def serialize(activation: ActivationFunction) -> str | dict[str, Any]:
     """Return an activation as Keras writes it.
 
     Args:

@@ -11,7 +11,7 @@ from feasible.arguments import check_number
 from feasible.known_layouts import register_layouts
 from feasible.known_layouts.torch_layouts import BETA, GAMMA
 from feasible.layers import initializers
-from feasible.layers.axes import check_axes
+from feasible.layers.axis_arguments import check_axes
 from feasible.layers.layer import Shape
 from feasible.layers.normalization import Normalization
 from feasible.layers.roles import WeightOf

@@ -70,7 +70,7 @@ def _sizes(cell: Any) -> list[int]:
     return [sizes] if isinstance(sizes, int) else list(sizes)
 
 
-def mapped(function: Callable[[Any], Tensor], states: Any) -> Any:
+def map_states(function: Callable[[Any], Tensor], states: Any) -> Any:
     """Return what a function makes of each state.
 
     Args:
@@ -81,5 +81,5 @@ def mapped(function: Callable[[Any], Tensor], states: Any) -> Any:
         The new states, nested likewise.
     """
     if isinstance(states, list | tuple):
-        return [mapped(function, one) for one in states]
+        return [map_states(function, one) for one in states]
     return function(states)

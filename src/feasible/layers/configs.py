@@ -74,14 +74,14 @@ def check_no_more(owner: type, given: Mapping[str, Any]) -> None:
             continue
         if name in _SWITCHED_OFF and (value is None or value == _SWITCHED_OFF[name]):
             continue
-        known = [*arguments_of(owner), *_OF_EVERY_LAYER]
+        known = [*layer_arguments(owner), *_OF_EVERY_LAYER]
         hint = _INSTEAD.get(kind) or near_misses(name, known, most=1, quote="`")
         raise TypeError(
             f"{owner.__name__}: there is no argument `{name}`. {hint} Received: {name}={value!r}."
         )
 
 
-def arguments_of(layer_type: type) -> dict[str, Any]:
+def layer_arguments(layer_type: type) -> dict[str, Any]:
     """Return a layer's own arguments, and their defaults.
 
     Args:
@@ -93,7 +93,7 @@ def arguments_of(layer_type: type) -> dict[str, Any]:
 
     Example:
         >>> from feasible.layers import Dense
-        >>> list(arguments_of(Dense))[:2]
+        >>> list(layer_arguments(Dense))[:2]
         ['units', 'activation']
     """
     parameters = inspect.signature(layer_type).parameters.values()
@@ -125,7 +125,7 @@ def config_value(argument: str, value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def shown(argument: str, value: Any, default: Any) -> str | None:
+def argument_text(argument: str, value: Any, default: Any) -> str | None:
     """Return an argument as it is shown when its layer is printed.
 
     Args:

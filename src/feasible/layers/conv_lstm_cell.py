@@ -14,7 +14,7 @@ from feasible.layers.convolution_base import over_two_axes
 from feasible.layers.layer import Shape
 from feasible.layers.long_short_term import LongShortTermCell
 from feasible.layers.recurrent_cell import RECURRENT_KERNEL, States
-from feasible.layers.spatial import WindowedLayer, at_least_two, padded
+from feasible.layers.spatial import WindowedLayer, at_least_two, pad_windows
 from feasible.layers.windows import (
     Ends,
     check_sizes,
@@ -160,7 +160,7 @@ class ConvLSTMCell(LongShortTermCell, WindowedLayer):
         """
         axes = zip(state.shape[2:], at_least_two(self.kernel_size), strict=True)
         ends: list[Ends] = [padding_ends("same", size, span, 1) for size, span in axes]
-        state, padding = padded(state, ends, "constant")
+        state, padding = pad_windows(state, ends, "constant")
         convolution = functional.conv3d if self.rank == 3 else functional.conv2d
         return convolution(state, over_two_axes(weight), bias, 1, padding)
 

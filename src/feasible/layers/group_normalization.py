@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from feasible.arguments import InvalidArgumentError, check_integer
-from feasible.layers.axes import check_axes
+from feasible.layers.axis_arguments import check_axes
 from feasible.layers.layer import Shape
 from feasible.layers.normalization import Normalization
 

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from feasible.known_layouts import layouts_of
 from feasible.layers.configs import (
-    arguments_of,
+    argument_text,
     check_no_more,
     checked_name,
     checked_sizes,
     config_value,
-    shown,
+    layer_arguments,
     torch_dtype,
 )
 from feasible.layers.roles import WeightOf
@@ -324,7 +324,9 @@ class Layer(nn.Module):
         Returns:
             Arguments by name, as values that JSON can hold.
         """
-        own = {name: config_value(name, getattr(self, name)) for name in arguments_of(type(self))}
+        own = {
+            name: config_value(name, getattr(self, name)) for name in layer_arguments(type(self))
+        }
         dtype = None if self.dtype is None else str(self.dtype).rpartition(".")[2]
         return {"name": self.name, "trainable": self.trainable, "dtype": dtype, **own}
 
@@ -349,8 +351,8 @@ class Layer(nn.Module):
         Returns:
             Those that differ from their defaults.
         """
-        arguments = arguments_of(type(self)).items()
-        given = (shown(name, getattr(self, name), default) for name, default in arguments)
+        arguments = layer_arguments(type(self)).items()
+        given = (argument_text(name, getattr(self, name), default) for name, default in arguments)
         return ", ".join(filter(None, given))
 
     def _load_from_state_dict(

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional
 
-from feasible.layers.axes import check_axes, count_from_zero
+from feasible.layers.axis_arguments import check_axes, count_from_zero
 from feasible.layers.normalization import Normalization
 
 

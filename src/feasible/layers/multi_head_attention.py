@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from feasible.arguments import InvalidArgumentError, check_integer
-from feasible.layers.axes import check_axes
+from feasible.layers.axis_arguments import check_axes
 from feasible.layers.configs import checked_sizes
 from feasible.layers.projected_attention import ProjectedAttention
 

@@ -10,7 +10,7 @@ from feasible.arguments import check_integer, check_number
 from feasible.known_layouts import register_layouts
 from feasible.known_layouts.torch_layouts import BETA, GAMMA
 from feasible.layers import initializers
-from feasible.layers.axes import count_from_zero
+from feasible.layers.axis_arguments import count_from_zero
 from feasible.layers.layer import Layer, Shape
 from feasible.layers.roles import ConstraintOf, WeightOf
 

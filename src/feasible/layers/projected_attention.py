@@ -13,7 +13,7 @@ from feasible import constraints
 from feasible.arguments import check_integer, check_number
 from feasible.layers import initializers
 from feasible.layers.attending import attend, both, visible
-from feasible.layers.axes import count_from_zero
+from feasible.layers.axis_arguments import count_from_zero
 from feasible.layers.dropout import Dropout
 from feasible.layers.einsum_dense import EinsumDense
 from feasible.layers.layer import Layer, Shape, as_tensor

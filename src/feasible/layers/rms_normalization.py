@@ -11,7 +11,7 @@ from torch.nn import functional
 from feasible.known_layouts import register_layouts
 from feasible.known_layouts.torch_layouts import GAMMA
 from feasible.layers import initializers
-from feasible.layers.axes import check_axes, count_from_zero
+from feasible.layers.axis_arguments import check_axes, count_from_zero
 from feasible.layers.layer import Shape
 from feasible.layers.normalization import OverAxes
 from feasible.layers.roles import WeightOf

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from feasible.arguments import InvalidArgumentError
 from feasible.layers import nested
-from feasible.layers.cells import initial_state, mapped, output_shapes, scan
+from feasible.layers.cells import initial_state, map_states, output_shapes, scan
 from feasible.layers.layer import Layer, Shape, as_tensor
 from feasible.layers.stacked_cells import StackedRNNCells
 
@@ -130,12 +130,12 @@ class RNN(Layer):
             initial_state = self._first_states(len(inputs))
         elif isinstance(initial_state, Tensor):
             initial_state = [initial_state]
-        states = mapped(lambda state: as_tensor(state).to(inputs), initial_state)
+        states = map_states(lambda state: as_tensor(state).to(inputs), initial_state)
         if self.go_backwards:
             inputs = inputs.flip(1)
         output, states = scan(self.cell, inputs, states, self.return_sequences)
         if self.stateful:
-            self.states = mapped(Tensor.detach, states)
+            self.states = map_states(Tensor.detach, states)
         return (output, *states) if self.return_state else output
 
     def _first_states(self, batch_size: int) -> Any:
@@ -151,7 +151,7 @@ class RNN(Layer):
                 "before another begins."
             )
         # Cloned, since those of an evaluation in inference mode could not be trained with.
-        return mapped(Tensor.clone, self.states)
+        return map_states(Tensor.clone, self.states)
 
     def compute_output_shape(self, input_shape: Shape) -> Any:
         """Return the sizes of the output.

@@ -121,7 +121,7 @@ class WindowedLayer(SpatialLayer):
         Returns:
             The input, copied if it had to be padded, and the padding that is left to do.
         """
-        return padded(inputs, self.padding_of(inputs), mode)
+        return pad_windows(inputs, self.padding_of(inputs), mode)
 
     def output_channels(self, channels: int | None) -> int | None:
         """Return how many channels the output has.
@@ -228,7 +228,7 @@ class WindowLayer(WindowedLayer, ABC):
         return outputs.movedim(1, self.channel_axis)
 
 
-def padded(inputs: Tensor, ends: Sequence[Ends], mode: str) -> tuple[Tensor, tuple[int, ...]]:
+def pad_windows(inputs: Tensor, ends: Sequence[Ends], mode: str) -> tuple[Tensor, tuple[int, ...]]:
     """Pad an input only if PyTorch's functions cannot, which pad both ends alike.
 
     Args:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from feasible.models.losses import aligned, class_numbers, target_kind
+from feasible.models.losses import align_labels, class_numbers, target_kind
 from feasible.registry import Registry
 
 METRICS = Registry("metric", "keras.metrics", any_case=True)
@@ -19,7 +19,7 @@ METRICS = Registry("metric", "keras.metrics", any_case=True)
 @METRICS.built_in()
 def binary_accuracy(y_true: Tensor, y_pred: Tensor, threshold: float = 0.5) -> Tensor:
     """Return where predictions are on the labels' side of a threshold."""
-    y_true, y_pred = aligned(y_true, y_pred)
+    y_true, y_pred = align_labels(y_true, y_pred)
     return (y_true == (y_pred > threshold).to(y_true.dtype)).float()
 
 

@@ -18,7 +18,7 @@ _INSTEAD = (
 # Keras's largest models have a few hundred. Adding a layer takes longer the more there are.
 _MOST_LAYERS = 2048
 
-Entry = dict[str, Any]
+ConfigEntry = dict[str, Any]
 
 
 def is_model(entry: Any) -> bool:
@@ -33,7 +33,7 @@ def is_model(entry: Any) -> bool:
     return isinstance(entry, dict) and entry.get("class_name") in _MODELS
 
 
-def chain(entry: Any) -> list[Entry]:
+def chain(entry: Any) -> list[ConfigEntry]:
     """Return the layers of a model in the order in which they are called.
 
     Args:
@@ -63,7 +63,7 @@ def chain(entry: Any) -> list[Entry]:
     return _in_order(entry["config"]) if entry["class_name"] in FUNCTIONAL else layers
 
 
-def _in_order(config: Entry) -> list[Entry]:
+def _in_order(config: ConfigEntry) -> list[ConfigEntry]:
     layers = {_name(layer): layer for layer in config["layers"]}
     inputs = [name for name, layer in layers.items() if layer["class_name"] == _INPUT]
     if len(inputs) != 1 or len(layers) < len(config["layers"]):
@@ -92,14 +92,14 @@ def _in_order(config: Entry) -> list[Entry]:
     return [layers[name] for name in order]
 
 
-def _name(layer: Entry) -> str:
+def _name(layer: ConfigEntry) -> str:
     name = layer.get("name", layer["config"].get("name"))
     if not isinstance(name, str):
         raise ValueError(f"each layer must have a name. Received: {layer!r:.200}")
     return name
 
 
-def _source(name: str, layer: Entry) -> str:
+def _source(name: str, layer: ConfigEntry) -> str:
     """Return the name of the layer whose output a layer is called on, if it is called on one."""
     nodes = layer.get("inbound_nodes")
     calls = nodes if isinstance(nodes, list) else []
@@ -114,7 +114,7 @@ def _source(name: str, layer: Entry) -> str:
     return sources[0]
 
 
-def _call(node: Any) -> tuple[list[str], Entry]:
+def _call(node: Any) -> tuple[list[str], ConfigEntry]:
     """Return the sources of a call as Keras 3 writes it, and its other arguments."""
     node = node if isinstance(node, dict) else {}
     options = node.get("kwargs")
@@ -138,7 +138,7 @@ def _histories(value: Any) -> Iterator[list[Any]]:
             yield from _histories(one)
 
 
-def _of_keras_2(node: list[Any]) -> tuple[list[str], Entry]:
+def _of_keras_2(node: list[Any]) -> tuple[list[str], ConfigEntry]:
     """Return the sources of a call as Keras 2 writes it, and its other arguments."""
     # That of one input may stand without a list around it.
     calls = [node] if node and isinstance(node[0], str) else node

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from feasible.models import data, optimizers
 from feasible.models.class_weights import class_weight_table, weights_of_classes
-from feasible.models.layered import Layered
+from feasible.models.layered import LayeredModule
 from feasible.models.loss import Loss
 from feasible.models.loss import get as get_loss
 from feasible.models.modes import evaluating
@@ -20,14 +20,14 @@ from feasible.models.optimizers import OptimizerFactory
 from feasible.models.random_state import random_state, set_random_state
 
 if TYPE_CHECKING:
-    from feasible.models.metrics import Gathered, Metrics
+    from feasible.models.metrics import EpochMetrics, Metrics
 
 # The loss; with metrics, a list of the loss and the metrics; or a dict of them.
 Values = float | list[float] | dict[str, float]
 
 
 @dataclass
-class Compiled:
+class CompileArguments:
     """What `compile` was given.
 
     Attributes:
@@ -40,10 +40,10 @@ class Compiled:
     optimizer: OptimizerFactory | Optimizer
     loss: Loss | None
     metrics: Metrics | None
-    gathered: Gathered | None = None
+    gathered: EpochMetrics | None = None
 
 
-class CompiledModel(Layered):
+class CompiledModel(LayeredModule):
     """A model with Keras's `compile`, and steps on single batches.
 
     Args:
@@ -56,7 +56,7 @@ class CompiledModel(Layered):
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name)
         self.optimizer: Optimizer | None = None
-        self._compiled: Compiled | None = None
+        self._compiled: CompileArguments | None = None
 
     def compile(
         self, optimizer: Any = "rmsprop", loss: Any = None, *, metrics: Metrics | None = None
@@ -86,7 +86,7 @@ class CompiledModel(Layered):
             from feasible.models import metrics as known  # torchmetrics takes a second to import
 
             known.get(metrics)
-        self._compiled = Compiled(optimizers.get(optimizer), get_loss(loss), metrics)
+        self._compiled = CompileArguments(optimizers.get(optimizer), get_loss(loss), metrics)
         self.optimizer = None
 
     @property
@@ -153,7 +153,7 @@ class CompiledModel(Layered):
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         self.eval()
-        return returned(gathered.compute(), return_dict)
+        return as_return_value(gathered.compute(), return_dict)
 
     @torch.no_grad()
     def test_on_batch(
@@ -178,7 +178,7 @@ class CompiledModel(Layered):
         self.build_on([batch])
         self.eval()
         self.batch_loss(batch, gathered)
-        return returned(gathered.compute(), return_dict)
+        return as_return_value(gathered.compute(), return_dict)
 
     @torch.no_grad()
     def predict_on_batch(self, x: Any) -> Any:
@@ -193,7 +193,7 @@ class CompiledModel(Layered):
         batch = self._batch(x)
         self.build_on([batch])
         self.eval()
-        return data.joined([self(*batch)])
+        return data.concatenate_outputs([self(*batch)])
 
     def build_on(self, batches: Iterable[Any]) -> None:
         """Build what is not built yet on the first of some batches.
@@ -235,7 +235,7 @@ class CompiledModel(Layered):
             self.optimizer = source(list(self.parameters()))
         return self.optimizer
 
-    def check_compiled(self, method: str) -> Compiled:
+    def check_compiled(self, method: str) -> CompileArguments:
         """Raise if the model is not compiled.
 
         Args:
@@ -252,7 +252,7 @@ class CompiledModel(Layered):
         return self._compiled
 
     def batch_loss(
-        self, batch: Any, gathered: Gathered, class_weights: Tensor | None = None
+        self, batch: Any, gathered: EpochMetrics, class_weights: Tensor | None = None
     ) -> Tensor:
         """Compute the loss of a batch, and take it and the metrics in.
 
@@ -273,12 +273,12 @@ class CompiledModel(Layered):
         gathered.update(loss, len(data.arrays_in(x)[0]), y, y_pred)
         return loss
 
-    def _gathered(self, method: str) -> Gathered:
+    def _gathered(self, method: str) -> EpochMetrics:
         compiled, device = self.check_compiled(method), self._device()
         if compiled.gathered is None:
-            from feasible.models.metrics import Gathered
+            from feasible.models.metrics import EpochMetrics
 
-            compiled.gathered = Gathered(compiled.metrics)
+            compiled.gathered = EpochMetrics(compiled.metrics)
         if compiled.loss is not None:
             compiled.loss.to(device)
         compiled.gathered.reset()
@@ -289,7 +289,7 @@ class CompiledModel(Layered):
 
     def _placed(self, nest: Any) -> Any:
         device = self._device()
-        return data.mapped(lambda tensor: tensor.to(device), nest)
+        return data.map_tensors(lambda tensor: tensor.to(device), nest)
 
     def _batch(self, *arrays: Any) -> Any:
         return self._placed(data.check_arrays(*arrays))
@@ -299,7 +299,7 @@ def _parameters_of(optimizer: Optimizer) -> set[Tensor]:
     return {parameter for group in optimizer.param_groups for parameter in group["params"]}
 
 
-def returned(values: dict[str, float], return_dict: bool) -> Values:
+def as_return_value(values: dict[str, float], return_dict: bool) -> Values:
     """Return values as Keras's methods do.
 
     Args:

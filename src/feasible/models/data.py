@@ -15,7 +15,7 @@ from feasible.arguments import InvalidArgumentError, check_integer, check_number
 from feasible.layers.layer import as_tensor
 
 # A batch's inputs, labels and weights; the latter may be None.
-Batch = tuple[Any, Any, Tensor | None]
+LabelledBatch = tuple[Any, Any, Tensor | None]
 Loader = Iterable[Any]
 
 _ALLOWED = (
@@ -23,7 +23,7 @@ _ALLOWED = (
 )
 
 
-def mapped(function: Callable[[Any], Any], data: Any) -> Any:
+def map_tensors(function: Callable[[Any], Any], data: Any) -> Any:
     """Apply a function to each array in tuples, lists and dicts.
 
     Args:
@@ -34,15 +34,15 @@ def mapped(function: Callable[[Any], Any], data: Any) -> Any:
         The same nest, with tuples for lists.
 
     Example:
-        >>> mapped(len, {"a": "xy", "b": ["z", None]})
+        >>> map_tensors(len, {"a": "xy", "b": ["z", None]})
         {'a': 2, 'b': (1, None)}
     """
     if data is None:
         return None
     if isinstance(data, dict):
-        return {name: mapped(function, item) for name, item in data.items()}
+        return {name: map_tensors(function, item) for name, item in data.items()}
     if isinstance(data, list | tuple):
-        return tuple(mapped(function, item) for item in data)
+        return tuple(map_tensors(function, item) for item in data)
     return function(data)
 
 
@@ -56,7 +56,7 @@ def arrays_in(data: Any) -> list[Any]:
         The arrays, in order.
     """
     found: list[Any] = []
-    mapped(found.append, data)
+    map_tensors(found.append, data)
     return found
 
 
@@ -83,7 +83,7 @@ def to_tensors(argument: str, data: Any) -> Any:
         tensor = as_tensor(array)
         return tensor.to(torch.get_default_dtype()) if tensor.dtype == torch.float64 else tensor
 
-    return mapped(convert, data)
+    return map_tensors(convert, data)
 
 
 class ArrayDataset(Dataset[Any]):
@@ -103,7 +103,7 @@ class ArrayDataset(Dataset[Any]):
     def __getitems__(self, indices: Sequence[int]) -> Any:
         # The name by which a DataLoader asks for all samples of a batch.
         index = torch.as_tensor(indices)
-        return mapped(lambda array: array.index_select(0, index.to(array.device)), self.arrays)
+        return map_tensors(lambda array: array.index_select(0, index.to(array.device)), self.arrays)
 
 
 def _as_it_is(batch: Any) -> Any:
@@ -202,7 +202,9 @@ def check_arrays(x: Any, y: Any = None, sample_weight: Any = None) -> tuple[Any,
     return tuple(arrays.values())[:used]
 
 
-def split(x: Any, y: Any, sample_weight: Any, validation_split: float) -> tuple[Batch, Batch]:
+def split_off_validation(
+    x: Any, y: Any, sample_weight: Any, validation_split: float
+) -> tuple[LabelledBatch, LabelledBatch]:
     """Set the last samples aside, before any shuffling.
 
     Args:
@@ -234,12 +236,12 @@ def split(x: Any, y: Any, sample_weight: Any, validation_split: float) -> tuple[
             f"`validation_split` must leave a sample on either side. Received: {validation_split} "
             f"of {count} samples."
         )
-    first = mapped(lambda array: array[:kept], arrays)
-    last = mapped(lambda array: array[kept:], arrays)
+    first = map_tensors(lambda array: array[:kept], arrays)
+    last = map_tensors(lambda array: array[kept:], arrays)
     return unpack(first), unpack(last)
 
 
-def unpack(batch: Any) -> Batch:
+def unpack(batch: Any) -> LabelledBatch:
     """Return a batch's inputs, labels and weights.
 
     Args:
@@ -265,7 +267,7 @@ def unpack(batch: Any) -> Batch:
     return (*batch, *(None,) * (3 - len(batch)))
 
 
-def joined(outputs: list[Any]) -> Any:
+def concatenate_outputs(outputs: list[Any]) -> Any:
     """Return the outputs for several batches as one.
 
     Args:
@@ -276,9 +278,9 @@ def joined(outputs: list[Any]) -> Any:
     """
     first = outputs[0]
     if isinstance(first, dict):
-        return {name: joined([output[name] for output in outputs]) for name in first}
+        return {name: concatenate_outputs([output[name] for output in outputs]) for name in first}
     if isinstance(first, list | tuple):
-        return tuple(joined(list(parts)) for parts in zip(*outputs, strict=True))
+        return tuple(concatenate_outputs(list(parts)) for parts in zip(*outputs, strict=True))
     whole = torch.cat(outputs).detach().cpu()
     # NumPy has no bfloat16.
     return (whole.float() if whole.dtype == torch.bfloat16 else whole).numpy()

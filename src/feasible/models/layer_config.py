@@ -12,7 +12,7 @@ from feasible import constraints
 from feasible.arguments import InvalidArgumentError
 from feasible.constraints import Constraint
 from feasible.layers import InputLayer, Layer, activations, initializers
-from feasible.layers.configs import arguments_of
+from feasible.layers.configs import layer_arguments
 from feasible.layers.nested import LAYERS
 from feasible.layers.roles import ConstraintOf, layout_of
 from feasible.object_json import class_of, object_entry, object_json, to_json
@@ -103,7 +103,7 @@ def _policy(dtype: torch.dtype) -> dict[str, Any]:
 
 def _constraints(layer: Layer) -> dict[str, Any]:
     """Return a layer's constraints, with the axes that ``"unit"`` stands for, which Keras lacks."""
-    attributes = {name: getattr(type(layer), name, None) for name in arguments_of(type(layer))}
+    attributes = {name: getattr(type(layer), name, None) for name in layer_arguments(type(layer))}
     arguments = {
         (attribute.owner(layer), attribute.role): name
         for name, attribute in attributes.items()
@@ -134,7 +134,7 @@ def _nested(layer: Layer, dtype: torch.dtype) -> dict[str, Any]:
             return [*map(entry, value)]
         return layer_config(value, value.dtype or dtype)
 
-    values = {name: getattr(layer, name, None) for name in arguments_of(type(layer))}
+    values = {name: getattr(layer, name, None) for name in layer_arguments(type(layer))}
     return {name: entry(of) for name, of in values.items() if isinstance(of, Layer | nn.ModuleList)}
 
 

@@ -15,7 +15,7 @@ from feasible.models.weight_views import count_params, is_built, weight_views
 from feasible.ops import convert_to_numpy
 
 
-class Layered(nn.Module):
+class LayeredModule(nn.Module):
     """A module made of layers, Keras-style ones and any others.
 
     Args:

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from feasible.arguments import InvalidArgumentError, check_choice
-from feasible.models.losses import LOSSES, LossFunction, aligned, full_precision
+from feasible.models.losses import LOSSES, LossFunction, align_labels, full_precision
 
 
 class Loss(nn.Module):
@@ -45,7 +45,7 @@ class Loss(nn.Module):
         Raises:
             ValueError: If weights are given, and the function returns one loss for all samples.
         """
-        y_true, y_pred = aligned(y_true, full_precision(y_pred))
+        y_true, y_pred = align_labels(y_true, full_precision(y_pred))
         values = self.function(*((y_pred, y_true) if self.prediction_first else (y_true, y_pred)))
         if sample_weight is None:
             return values.mean()

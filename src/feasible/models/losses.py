@@ -39,7 +39,7 @@ def full_precision(y_pred: Tensor) -> Tensor:
     return y_pred.float() if y_pred.dtype in (torch.float16, torch.bfloat16) else y_pred
 
 
-def aligned(y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
+def align_labels(y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
     """Return labels and predictions with as many axes, where one has a last axis of size 1 more.
 
     Args:
@@ -61,7 +61,7 @@ def _elementwise(function: Callable[..., Tensor]) -> LossFunction:
 
     @functools.wraps(function)
     def checked(y_true: Tensor, y_pred: Tensor, **options: Any) -> Tensor:
-        y_true, y_pred = aligned(y_true, y_pred)
+        y_true, y_pred = align_labels(y_true, y_pred)
         if y_true.shape != y_pred.shape:
             raise ValueError(
                 f"{function.__name__}: labels and predictions must have one shape. Received: "

@@ -15,7 +15,7 @@ from torchmetrics import classification
 from feasible.arguments import InvalidArgumentError
 from feasible.models import losses
 from feasible.models.accuracies import METRICS
-from feasible.models.losses import LOSSES, aligned, full_precision
+from feasible.models.losses import LOSSES, align_labels, full_precision
 from feasible.registry import snake_case
 
 
@@ -62,7 +62,7 @@ class Mean(torchmetrics.Metric):
         return float(self.total / self.count.clamp(min=1))
 
 
-class Entry(NamedTuple):
+class MetricEntry(NamedTuple):
     """A metric, and what it is updated with.
 
     Attributes:
@@ -74,8 +74,8 @@ class Entry(NamedTuple):
     arguments: Callable[[Tensor, Tensor], tuple[Any, ...]]
 
 
-def _mean_of(function: Callable[..., Tensor]) -> Entry:
-    return Entry(Mean(), functools.partial(_total_and_count, function))
+def _mean_of(function: Callable[..., Tensor]) -> MetricEntry:
+    return MetricEntry(Mean(), functools.partial(_total_and_count, function))
 
 
 def _total_and_count(
@@ -86,12 +86,12 @@ def _total_and_count(
 
 
 def _given(y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
-    y_true, y_pred = aligned(y_true, y_pred)
+    y_true, y_pred = align_labels(y_true, y_pred)
     return y_pred, y_true
 
 
 def _flat(y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
-    y_true, y_pred = aligned(y_true, y_pred)
+    y_true, y_pred = align_labels(y_true, y_pred)
     return y_pred.flatten(), y_true.flatten().to(y_pred.dtype)
 
 
@@ -112,11 +112,13 @@ def cosine_similarity(y_true: Tensor, y_pred: Tensor) -> Tensor:
 
 
 # Those that are no means over samples.
-_GATHERED: dict[str, Callable[[], Entry]] = {
-    "root_mean_squared_error": lambda: Entry(torchmetrics.MeanSquaredError(squared=False), _flat),
-    "precision": lambda: Entry(classification.BinaryPrecision(), _decisions),
-    "recall": lambda: Entry(classification.BinaryRecall(), _decisions),
-    "auc": lambda: Entry(classification.BinaryAUROC(thresholds=200), _scores),
+_GATHERED: dict[str, Callable[[], MetricEntry]] = {
+    "root_mean_squared_error": lambda: MetricEntry(
+        torchmetrics.MeanSquaredError(squared=False), _flat
+    ),
+    "precision": lambda: MetricEntry(classification.BinaryPrecision(), _decisions),
+    "recall": lambda: MetricEntry(classification.BinaryRecall(), _decisions),
+    "auc": lambda: MetricEntry(classification.BinaryAUROC(thresholds=200), _scores),
 }
 for _name, _gathered in _GATHERED.items():
     METRICS.add(_gathered, _name)
@@ -127,7 +129,7 @@ for _loss in LOSSES.things:
 Metrics = Iterable[Any] | Mapping[str, Any]
 
 
-def get(metrics: Metrics | None) -> dict[str, Entry]:
+def get(metrics: Metrics | None) -> dict[str, MetricEntry]:
     """Return the metrics that `compile`'s argument stands for, under the names of a history.
 
     Args:
@@ -154,7 +156,7 @@ def get(metrics: Metrics | None) -> dict[str, Entry]:
         if isinstance(metrics, Mapping) and not isinstance(metrics, nn.Module)
         else [(_name_of(metric), metric) for metric in _unfolded(metrics)]
     )
-    entries: dict[str, Entry] = {}
+    entries: dict[str, MetricEntry] = {}
     for name, metric in named:
         taken = sum(used == name or used.startswith(f"{name}_") for used in entries)
         entries[name if name not in entries else f"{name}_{taken}"] = _entry(metric)
@@ -178,14 +180,14 @@ def _name_of(metric: Any) -> str:
     return str(getattr(metric, "__name__", None) or snake_case(type(metric).__name__))
 
 
-def _entry(metric: Any) -> Entry:
+def _entry(metric: Any) -> MetricEntry:
     if isinstance(metric, str):
         found = METRICS.find(metric)
         return found() if found in _GATHERED.values() else _mean_of(found)
     if isinstance(metric, torchmetrics.Metric):
         fresh = metric.clone()
         fresh.reset()
-        return Entry(fresh, _given)
+        return MetricEntry(fresh, _given)
     if callable(metric) and not inspect.isclass(metric):
         return _mean_of(metric)
     raise InvalidArgumentError(
@@ -193,7 +195,7 @@ def _entry(metric: Any) -> Entry:
     )
 
 
-class Gathered(nn.Module):
+class EpochMetrics(nn.Module):
     """The loss and the metrics of the batches seen since it was reset.
 
     Args:

@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from feasible.models import data
-from feasible.models.compiled import CompiledModel, Values, returned
+from feasible.models import data, weight_files
+from feasible.models.compiled import CompiledModel, Values, as_return_value
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback
@@ -110,7 +110,7 @@ class Model(CompiledModel):
         if class_weight is not None and sample_weight is not None:
             raise ValueError("fit: pass `class_weight` or `sample_weight`, not both.")
         if validation_split and validation_data is None:
-            (x, y, sample_weight), validation_data = data.split(
+            (x, y, sample_weight), validation_data = data.split_off_validation(
                 x, y, sample_weight, validation_split
             )
         train = data.loader(x, y, sample_weight, batch_size=batch_size, shuffle=shuffle)
@@ -170,7 +170,7 @@ class Model(CompiledModel):
         values = running.evaluate(
             self, batches, verbose=verbose, callbacks=callbacks, **trainer_options
         )
-        return returned(values, return_dict)
+        return as_return_value(values, return_dict)
 
     def predict(
         self,
@@ -199,7 +199,7 @@ class Model(CompiledModel):
         outputs = running.predict(
             self, batches, verbose=verbose, callbacks=callbacks, **trainer_options
         )
-        return data.joined(outputs)
+        return data.concatenate_outputs(outputs)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save a Sequential as a Keras archive, which `load_model` and Keras 3 open.
@@ -233,9 +233,7 @@ class Model(CompiledModel):
             ValueError: If a layer has no weights yet, because no input has been seen.
             InvalidArgumentError: If the path cannot be used.
         """
-        from feasible.models import weights
-
-        weights.save_weights(self, path)
+        weight_files.save_weights(self, path)
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
         """Load the weights from a safetensors file, all of them or none.
@@ -250,6 +248,4 @@ class Model(CompiledModel):
                 changed then.
             InvalidArgumentError: If the path does not end in ``.safetensors``.
         """
-        from feasible.models import weights
-
-        weights.load_weights(self, path)
+        weight_files.load_weights(self, path)

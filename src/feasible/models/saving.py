@@ -28,8 +28,8 @@ from feasible.models.chain import chain
 from feasible.models.layer_config import UNSUITABLE
 from feasible.models.sequential import Sequential
 from feasible.models.sequential_config import sequential_config, sequential_from_config
+from feasible.models.weight_files import check_built
 from feasible.models.weight_groups import Group, archive_groups, legacy_groups
-from feasible.models.weights import check_built
 from feasible.object_json import FUNCTION, object_entry
 from feasible.registry import CustomObjects
 from feasible.replacing import replacing

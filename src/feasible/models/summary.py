@@ -12,7 +12,7 @@ from feasible.constraints.function import name_of
 from feasible.known_layouts import layouts_of
 from feasible.layers.layer import Layer, Shape
 from feasible.models.weight_views import count_params, is_built
-from feasible.report import aligned
+from feasible.report import align_columns
 from feasible.torch.declarations import Bound, constraints_of, declared_constraint
 
 
@@ -62,7 +62,7 @@ def summary(title: str, model: nn.Module, lines: list[Line]) -> str:
         )
         for name, layer, shape in lines
     ]
-    header, *body = aligned(("Layer", "Output shape", "Parameters"), rows).splitlines()
+    header, *body = align_columns(("Layer", "Output shape", "Parameters"), rows).splitlines()
     rule = "─" * max(map(len, [header, *body]))
     shown = [title, header, rule]
     for row, line in zip(body, lines, strict=True):

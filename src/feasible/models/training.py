@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from feasible.models.class_weights import class_weight_table
 from feasible.models.data import unpack
 from feasible.models.history import History
-from feasible.models.metrics import Gathered
+from feasible.models.metrics import EpochMetrics
 from feasible.models.model import Model
 from feasible.models.progress import Progress
 from feasible.models.random_state import random_state, set_random_state
@@ -35,8 +35,8 @@ class Training(LightningModule):
         super().__init__()
         self.model = model
         self.loss = model.loss
-        self.training_metrics = Gathered(model.metrics)
-        self.validation_metrics = Gathered(model.metrics)
+        self.training_metrics = EpochMetrics(model.metrics)
+        self.validation_metrics = EpochMetrics(model.metrics)
         self.validation_values: dict[str, float] = {}
         self.history = History()
         table = None if class_weight is None else class_weight_table(class_weight)

@@ -17,7 +17,7 @@ Seeing = Callable[[Tensor], None]
 observers: list[Callable[[Bound, Tensor], Seeing | None]] = []
 
 
-def observed(bound: Bound, view: Tensor) -> list[Seeing]:
+def observers_of(bound: Bound, view: Tensor) -> list[Seeing]:
     """Show a weight that will be projected to the observers.
 
     Args:
@@ -30,7 +30,7 @@ def observed(bound: Bound, view: Tensor) -> list[Seeing]:
     return [seeing for observe in observers if (seeing := observe(bound, view)) is not None]
 
 
-def apply(bound: Bound, view: Tensor, place: Place | None = None) -> None:
+def apply_alone(bound: Bound, view: Tensor, place: Place | None = None) -> None:
     """Replace a weight, or a process's part of one, by its projection.
 
     Args:
@@ -42,7 +42,7 @@ def apply(bound: Bound, view: Tensor, place: Place | None = None) -> None:
         TypeError: If the constraint does not return a tensor.
         ValueError: If it returns one of another shape, dtype or device; the weight stays.
     """
-    seeings = observed(bound, view)
+    seeings = observers_of(bound, view)
     _project(bound, view, place)
     for see in seeings:
         see(view)

@@ -8,8 +8,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from feasible.torch.applying import apply, observed, observers
-from feasible.torch.declarations import AnyConstraint, Bound, Declaration
+from feasible.rules import AnyConstraint
+from feasible.torch.applying import apply_alone, observers, observers_of
+from feasible.torch.declarations import Bound, Declaration
 from feasible.torch.fast import Plan
 from feasible.torch.storing import store
 from feasible.torch.weights import is_sharded
@@ -71,7 +72,7 @@ class Batch:
             self._alike[bound.plan].append(weight.tensor)
             if observers:
                 view = bound.view
-                self._shown += [partial(see, view) for see in observed(bound, view)]
+                self._shown += [partial(see, view) for see in observers_of(bound, view)]
 
     def project(self) -> None:
         """Project the weights.
@@ -90,7 +91,7 @@ class Batch:
     @torch.no_grad()
     def _project_others(self) -> None:
         for bound in self._alone:
-            apply(bound, bound.view)
+            apply_alone(bound, bound.view)
             store(bound.weight)
         if self._sharded:
             from feasible.torch.sharding import project_sharded  # imports torch.distributed's
@@ -105,7 +106,7 @@ class Batch:
         if first[0] != found[0]:
             # A weight's own name begins with its module's.
             names = (
-                name if module is None else f"{called(module)}.{name}"
+                name if module is None else f"{name_in_messages(module)}.{name}"
                 for _, module, name in (first, found)
             )
             raise ValueError(
@@ -115,7 +116,7 @@ class Batch:
         return False
 
 
-def called(module: nn.Module) -> str:
+def name_in_messages(module: nn.Module) -> str:
     """Return what to call a module in a message.
 
     Args:

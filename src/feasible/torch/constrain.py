@@ -16,16 +16,24 @@ from feasible.constraints.parts import refuse_complex
 from feasible.known_layouts import layouts_of
 from feasible.layouts import ParameterLayout
 from feasible.report import Report
-from feasible.rules import Rules, Selector, Target, as_rules, check_selector, match, select
-from feasible.torch.checking import report_of
-from feasible.torch.declarations import (
+from feasible.rules import (
     AnyConstraint,
+    Rules,
+    Selector,
+    Target,
+    as_rules,
+    check_selector,
+    match,
+    select,
+)
+from feasible.torch.declarations import (
     attach,
     bind,
     constraints_of,
     detach,
     prepare,
 )
+from feasible.torch.model_report import model_report
 from feasible.torch.stepping import project_weights
 from feasible.torch.weights import weight_of
 
@@ -112,7 +120,7 @@ def constrain(
             attach(candidate.module, declaration)
     if project and not dry_run:
         project_weights(bounds)
-    return report_of(bounds, pending)
+    return model_report(bounds, pending)
 
 
 def release(model: nn.Module, *selectors: Selector) -> list[str]:

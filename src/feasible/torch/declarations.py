@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
@@ -11,23 +11,22 @@ from weakref import WeakValueDictionary
 import torch
 from torch import Tensor, nn
 
-from feasible.binding import fitted
+from feasible.binding import resolve_constraint
 from feasible.constraints import Constraint
 from feasible.constraints.base import is_whole_call
 from feasible.constraints.function import as_constraint
 from feasible.constraints.parts import refuse_complex
 from feasible.layouts import ParameterLayout
+from feasible.rules import AnyConstraint
 from feasible.torch.fast import Plan
 from feasible.torch.plans import plan_of
 from feasible.torch.storing import require_storable
 from feasible.torch.weights import Weight, weight_of
 
-AnyConstraint = Callable[[Any], Any]
-
 _ATTRIBUTE = "_feasible_constraints"
 
 
-class Planned(NamedTuple):
+class StoragePlan(NamedTuple):
     """How a parameter is projected as it is stored, and all that this depends on.
 
     Attributes:
@@ -62,7 +61,7 @@ class Declaration:
     layout: ParameterLayout
     constraint: AnyConstraint
     resolved: AnyConstraint | None = None
-    planned: Planned | None = field(default=None, repr=False, compare=False)
+    planned: StoragePlan | None = field(default=None, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "planned": None}  # which is found out again
@@ -105,7 +104,7 @@ class Declaration:
             if found is not None:
                 plan, stored = found
                 if stored.shape == tensor.shape and stored.stride() == tensor.stride():
-                    self.planned = Planned(
+                    self.planned = StoragePlan(
                         tensor.shape,
                         tensor.stride(),
                         tensor.dtype,
@@ -349,7 +348,7 @@ def _resolve(weight: Weight, declaration: Declaration) -> AnyConstraint:
         refuse_complex(type(declaration.constraint).__name__, weight.tensor)
     layout, kind = declaration.layout, type(weight.module).__name__
     shape = layout.shape(weight.tensor.shape)
-    declaration.resolved = fitted(
+    declaration.resolved = resolve_constraint(
         f"{kind}.{layout.parameter}, the {layout.role}",
         declaration.constraint,
         shape,

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from feasible.arguments import InvalidArgumentError, check_integer
 from feasible.backends import accumulation_dtype
 from feasible.constraints import Constraint
-from feasible.report import aligned
+from feasible.report import align_columns
 from feasible.requirements import require
 from feasible.torch.applying import observers
 from feasible.torch.declarations import Bound
@@ -239,7 +239,7 @@ class Monitor:
                 )
             )
         header = ("parameter", "vectors", "samples", *(it.replace("_", " ") for it in _MEASURED))
-        return aligned(header, rows) if rows else "Monitor: no samples"
+        return align_columns(header, rows) if rows else "Monitor: no samples"
 
     def plot(self, path: str | Path | None = None) -> Figure:
         """Draw what was recorded over the steps, which waits for the device.

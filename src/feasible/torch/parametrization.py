@@ -7,11 +7,12 @@ from torch import Tensor, nn
 from feasible.arguments import InvalidArgumentError
 from feasible.known_layouts import layouts_of
 from feasible.layouts import ParameterLayout
-from feasible.torch.declarations import AnyConstraint, prepare
+from feasible.rules import AnyConstraint
+from feasible.torch.declarations import prepare
 from feasible.torch.weights import weight_of
 
 
-class Projected(nn.Module):
+class Projection(nn.Module):
     """What `parametrization` makes: from a stored weight to its projection, stored alike.
 
     Args:
@@ -59,7 +60,7 @@ class Projected(nn.Module):
 
 def parametrization(
     constraint: AnyConstraint, module: nn.Module | None = None, name: str = "weight"
-) -> Projected:
+) -> Projection:
     """Make a parametrization that keeps a weight feasible inside the forward pass.
 
     The optimizer then trains an unconstrained weight, the module computes with its projection, and
@@ -96,11 +97,11 @@ def parametrization(
             raise InvalidArgumentError(
                 "parametrization", "module", module, f"the module of the weight for {constraint!r}"
             )
-        return Projected(constraint, layout)
+        return Projection(constraint, layout)
     if weight_of(module, name) is None:
         raise InvalidArgumentError(
             "parametrization", "name", name, f"that of a weight of {type(module).__name__}"
         )
     rows = [row for row in layouts_of(module) if row.parameter == name and row.part is None]
     declaration = prepare(module, rows[0] if rows else layout, constraint, stored=False)
-    return Projected(declaration.resolved or constraint, declaration.layout)
+    return Projection(declaration.resolved or constraint, declaration.layout)

@@ -17,10 +17,10 @@ from torch.distributed.tensor._utils import compute_local_shape_and_global_offse
 
 from feasible.constraints import Constraint
 from feasible.constraints.base import is_whole_call
-from feasible.constraints.gate import projecting
+from feasible.constraints.gate import projection_steps
 from feasible.constraints.parts import Part, Place, Sums, run_together
 from feasible.local_pieces import local_piece
-from feasible.torch.applying import apply, observed
+from feasible.torch.applying import apply_alone, observers_of
 from feasible.torch.declarations import Bound
 from feasible.torch.storing import store
 
@@ -78,7 +78,7 @@ def project_sharded(bounds: Iterable[Bound]) -> None:
         weight, constraint = _sharded(bound), bound.constraint
         kinds = {type(one) for one in weight.placements}
         if kinds == {Replicate}:
-            apply(bound, bound.layout.view(weight.to_local()))
+            apply_alone(bound, bound.layout.view(weight.to_local()))
         elif is_whole_call(constraint) or not kinds <= {Shard, Replicate}:
             _gather(bound, weight)
         else:
@@ -89,7 +89,7 @@ def project_sharded(bounds: Iterable[Bound]) -> None:
                 crossing[weight.device_mesh].append(piece)
                 continue
             else:
-                apply(bound, piece.view, place=piece.place)
+                apply_alone(bound, piece.view, place=piece.place)
         store(bound.weight)
     for mesh, pieces in crossing.items():
         _project_together(mesh, pieces)
@@ -136,9 +136,9 @@ def _piece(bound: Bound, weight: DTensor) -> _Piece:
 
 def _project_together(mesh: DeviceMesh, pieces: Sequence[_Piece]) -> None:
     """Project parts of weights in lockstep, each round of sums in one all-reduce."""
-    seeings = [observed(piece.bound, piece.view) for piece in pieces]
+    seeings = [observers_of(piece.bound, piece.view) for piece in pieces]
     steps = [
-        projecting(
+        projection_steps(
             piece.bound.constraint,  # type: ignore[arg-type]
             Part(
                 piece.view,
@@ -202,7 +202,7 @@ def _groups(mesh: DeviceMesh) -> list[dist.ProcessGroup | None]:
 def _gather(bound: Bound, weight: DTensor) -> None:
     """Project the whole weight in every process, and keep the own part."""
     whole = weight.full_tensor()
-    apply(bound, bound.layout.view(whole))
+    apply_alone(bound, bound.layout.view(whole))
     everywhere = [Replicate()] * weight.device_mesh.ndim
     held = DTensor.from_local(whole, weight.device_mesh, everywhere, run_check=False)
     weight.to_local().copy_(held.redistribute(placements=weight.placements).to_local())

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from feasible.constraints import Constraint
-from feasible.constraints.gate import projected
+from feasible.constraints.gate import project_whole
 from feasible.constraints.parts import Part, Place
 
 # Entries of small weights that are projected at once.
@@ -58,7 +58,7 @@ class StackingPlan:
         axes = tuple(stacked + axis for axis in self._axes)
         owner = type(self._constraint).__name__
         part = Part(view, axes, owner, place=self._place, stacked=stacked)
-        found: Tensor = projected(self._constraint, part)
+        found: Tensor = project_whole(self._constraint, part)
         return found
 
 

@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 
 from feasible.torch.applying import observers
-from feasible.torch.batches import Batch, called
+from feasible.torch.batches import Batch, name_in_messages
 from feasible.torch.declarations import Bound, Declaration, bind, constraints_of, watched
 
 
@@ -92,7 +92,7 @@ def _add_others(
 ) -> None:
     """Add what is found out about once more, if it was stepped."""
     for module, declaration in others:
-        name = f"{called(module)}.{declaration.layout.parameter}"
+        name = f"{name_in_messages(module)}.{declaration.layout.parameter}"
         if (bound := bind(name, module, declaration, stepped)) is not None:
             batch.add(bound)
 

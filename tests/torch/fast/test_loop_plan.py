@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from feasible import MaxNorm, MinMaxNorm, NonNeg, UnitNorm
 from feasible.torch import fast
 from feasible.torch.fast import loops
-from feasible.torch.fast.loop_plan import Sizes, can_be_compiled, loops_for, sizes_of
+from feasible.torch.fast.loop_plan import LoopSizes, can_be_compiled, loops_for, sizes_of
 from feasible.torch.fast.rescaling import RescalingPlan
 from feasible.torch.plans import plan_of
 
@@ -304,7 +304,7 @@ def test_it_takes_no_memory_of_the_weights_size(
     ],
 )
 def test_how_vectors_lie_in_memory(shape: Any, axes: Any, sizes: Any) -> None:
-    assert sizes_of(shape, axes) == (None if sizes is None else Sizes(*sizes))
+    assert sizes_of(shape, axes) == (None if sizes is None else LoopSizes(*sizes))
 
 
 def test_autograd_sees_what_was_written() -> None:
@@ -355,7 +355,7 @@ def test_a_loop_is_compiled_when_there_is_a_weight_to_project(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[str] = []
-    compiled = loops.compiled
+    compiled = loops.compile_loop
     monkeypatch.setattr(
         loops, "compiled", lambda name, *a: asked.append(name) or compiled(name, *a)
     )

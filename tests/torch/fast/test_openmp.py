@@ -17,7 +17,7 @@ from feasible.torch.fast import openmp
 def test_a_task_is_run_once_in_each_thread(threads: int) -> None:
     seen: list[tuple[int, int]] = []
     loop = openmp._Loop(lambda task: seen.append((task, threading.get_ident())))
-    openmp.run(loop, 7, threads)
+    openmp.run_parallel(loop, 7, threads)
     assert [task for task, _ in seen] == [7] * threads
     assert len({thread for _, thread in seen}) == threads
 

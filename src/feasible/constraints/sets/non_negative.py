@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from feasible.backends import Array
 from feasible.constraints.base import Constraint
-from feasible.constraints.gate import Measured
+from feasible.constraints.gate import Measurement
 from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.parts import Part, Steps
 
@@ -59,7 +59,7 @@ class NonNeg(Constraint):
         """
         yield from ()
         wide = part.wide
-        return Measured(part.w, part.xp.where(wide >= 0, part.xp.zeros_like(wide), -wide))
+        return Measurement(part.w, part.xp.where(wide >= 0, part.xp.zeros_like(wide), -wide))
 
     def vector_axes(self, shape: Sequence[int]) -> tuple[int, ...]:
         """Return no axes: each entry is constrained alone.

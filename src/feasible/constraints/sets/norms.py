@@ -10,7 +10,7 @@ from feasible.backends import Array
 from feasible.constraints.axes import Axis, check_axis
 from feasible.constraints.base import Constraint
 from feasible.constraints.euclidean import Norms, norms, squares
-from feasible.constraints.gate import Measured
+from feasible.constraints.gate import Measurement
 from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.parts import Part, Steps
 from feasible.constraints.precision import Precision
@@ -119,7 +119,7 @@ class NormConstraint(Constraint):
         xp, value = part.xp, found.value
         beyond = xp.abs(value - xp.clip(value, float(self.min_value), float(self.max_value)))
         rest = self._stays(part, found) & (value > 0) & xp.isfinite(value)
-        return Measured(value, xp.where(rest, 0.0, beyond))
+        return Measurement(value, xp.where(rest, 0.0, beyond))
 
     def limits(self, stored: Precision, length: int) -> Limits:
         """Return the bounds on the norms, with what rounding to the weight's dtype takes.

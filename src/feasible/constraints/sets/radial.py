@@ -9,7 +9,7 @@ from typing import Any, Literal
 from feasible.arguments import InvalidArgumentError, check_choice
 from feasible.backends import Array, accumulation_dtype, astype, namespace
 from feasible.constraints.base import Constraint
-from feasible.constraints.gate import moved
+from feasible.constraints.gate import moves
 from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.parts import Part, Steps
 
@@ -86,7 +86,7 @@ class RadialConstraint(Constraint):
         Returns:
             One Euclidean distance a kernel, NaN where it holds a NaN.
         """
-        return (yield from moved(part, part.unblocked(_mean(part.blocks(), *self._rings(part)))))
+        return (yield from moves(part, part.unblocked(_mean(part.blocks(), *self._rings(part)))))
 
     def doubt(self, shape: Sequence[int]) -> str | None:
         """Return that samples of even kernels change places at each step.

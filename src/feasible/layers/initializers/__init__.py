@@ -1,7 +1,7 @@
 """Initial values of weights, as Keras names them."""
 
-from feasible.layers.initializers.base import Initializer
 from feasible.layers.initializers.constant import Constant, Identity, Ones, Zeros
+from feasible.layers.initializers.initializer import Initializer
 from feasible.layers.initializers.lookup import get, register, serialize
 from feasible.layers.initializers.random import (
     GlorotNormal,

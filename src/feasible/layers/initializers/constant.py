@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from feasible.arguments import InvalidArgumentError, check_number
-from feasible.config_values import decoded, encoded
-from feasible.layers.initializers.base import INITIALIZERS, Initializer
+from feasible.config_values import decode_value, encode_value
+from feasible.layers.initializers.initializer import INITIALIZERS, Initializer
 
 
 @INITIALIZERS.built_in("zero")
@@ -51,7 +51,7 @@ class Constant(Initializer):
 
     def __post_init__(self) -> None:
         """Check the value, and take the array out of a config of Keras's."""
-        value = decoded(self.value)
+        value = decode_value(self.value)
         if isinstance(value, Tensor):
             value = value.detach().cpu().numpy()
         if not isinstance(value, int | float):
@@ -78,7 +78,7 @@ class Constant(Initializer):
         Returns:
             The number, or a dict with the array as lists.
         """
-        return {"value": encoded("Constant", "value", self.value)}
+        return {"value": encode_value("Constant", "value", self.value)}
 
 
 @INITIALIZERS.built_in("IdentityInitializer")

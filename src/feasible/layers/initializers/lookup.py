@@ -10,8 +10,8 @@ import numpy as np
 from torch import Tensor
 
 from feasible.arguments import InvalidArgumentError
-from feasible.layers.initializers.base import INITIALIZERS
 from feasible.layers.initializers.constant import Constant
+from feasible.layers.initializers.initializer import INITIALIZERS
 from feasible.object_json import find_object, to_json
 from feasible.registry import CustomObjects
 

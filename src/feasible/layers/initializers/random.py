@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from feasible.arguments import InvalidArgumentError, check_choice, check_number
-from feasible.layers.initializers.base import INITIALIZERS, Initializer
+from feasible.layers.initializers.initializer import INITIALIZERS, Initializer
 
 Mode = Literal["fan_in", "fan_out", "fan_avg"]
 Distribution = Literal["truncated_normal", "untruncated_normal", "uniform"]

@@ -16,7 +16,7 @@ from torch import Tensor
 from feasible.constraints import MaxNorm, MinMaxNorm, NonNeg, NormConstraint, UnitNorm
 from feasible.constraints.precision import precision
 from feasible.torch.fast.clipping import ClippingPlan
-from feasible.torch.fast.loop_plan import LoopPlan, Sizes, can_be_compiled, sizes_of
+from feasible.torch.fast.loop_plan import LoopPlan, LoopSizes, can_be_compiled, sizes_of
 from feasible.torch.fast.rescaling import DTYPES, RescalingPlan
 
 
@@ -74,7 +74,7 @@ _clipping = ClippingPlan()
 
 @lru_cache(maxsize=1024)
 def _clipping_loop(entries: int, dtype: torch.dtype) -> Plan:
-    return LoopPlan("clip", dtype, Sizes(1, 1, entries, 1))
+    return LoopPlan("clip", dtype, LoopSizes(1, 1, entries, 1))
 
 
 @lru_cache(maxsize=1024)

@@ -23,7 +23,7 @@ _SHARED = 1 << 18
 _COLUMNS = 4096
 
 
-class Sizes(NamedTuple):
+class LoopSizes(NamedTuple):
     """How vectors lie in memory: sizes of four axes, from the slowest to the fastest.
 
     Attributes:
@@ -39,7 +39,7 @@ class Sizes(NamedTuple):
     within: int
 
 
-def sizes_of(shape: Sequence[int], axes: Collection[int]) -> Sizes | None:
+def sizes_of(shape: Sequence[int], axes: Collection[int]) -> LoopSizes | None:
     """Return how vectors lie in memory.
 
     Args:
@@ -69,13 +69,13 @@ def sizes_of(shape: Sequence[int], axes: Collection[int]) -> Sizes | None:
         # What no vector comes before lies across; else vectors would be one entry of a row.
         place = 2 if found == [(False, size)] else place
         places[place], start = size, place + 1
-    return Sizes(*places)
+    return LoopSizes(*places)
 
 
-def _of_one_vector(length: int) -> Sizes:
+def _of_one_vector(length: int) -> LoopSizes:
     """Return how a single vector is looked at as rows, so that threads can share it."""
     within = next((size for size in range(_COLUMNS, 63, -1) if length % size == 0), 1)
-    return Sizes(1, length // within, 1, within)
+    return LoopSizes(1, length // within, 1, within)
 
 
 class LoopPlan:
@@ -91,7 +91,7 @@ class LoopPlan:
     """
 
     def __init__(
-        self, name: str, dtype: torch.dtype, sizes: Sizes, numbers: Sequence[float] = ()
+        self, name: str, dtype: torch.dtype, sizes: LoopSizes, numbers: Sequence[float] = ()
     ) -> None:
         self._name, self._dtype = name, dtype
         self._entries = math.prod(sizes)
@@ -108,7 +108,7 @@ class LoopPlan:
         """What runs the loop, and the loop, compiled when there is a weight to project."""
         loops = loops_for(self._dtype)
         assert loops is not None
-        return loops.openmp.run, loops.compiled(self._name, self._dtype)
+        return loops.openmp.run_parallel, loops.compile_loop(self._name, self._dtype)
 
     def project(self, weights: list[Tensor]) -> None:
         """Project weights in their own storage.

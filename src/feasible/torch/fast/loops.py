@@ -314,7 +314,7 @@ def _code(name: str, dtype: torch.dtype) -> Any:
         return cfunc(signature)(loop)
 
 
-def compiled(name: str, dtype: torch.dtype) -> Callable[[int], None]:
+def compile_loop(name: str, dtype: torch.dtype) -> Callable[[int], None]:
     """Compile a loop, or find it as it was compiled before, by this or another process.
 
     Args:
@@ -322,6 +322,6 @@ def compiled(name: str, dtype: torch.dtype) -> Callable[[int], None]:
         dtype: The weights' dtype: float32 or bfloat16.
 
     Returns:
-        What `feasible.torch.fast.openmp.run` runs.
+        What `feasible.torch.fast.openmp.run_parallel` runs.
     """
     return openmp.loop_at(_code(name, dtype).address)

@@ -68,7 +68,7 @@ def loop_at(address: int) -> Callable[[int], None]:
     return _Loop(address)
 
 
-def run(loop: Callable[[int], None], task: int, threads: int) -> None:
+def run_parallel(loop: Callable[[int], None], task: int, threads: int) -> None:
     """Run compiled code in each of several threads, and wait for all of them.
 
     Args:

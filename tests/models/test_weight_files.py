@@ -16,7 +16,7 @@ from torch import nn
 from feasible import InvalidArgumentError, Sequential
 from feasible.keras import ArchiveError
 from feasible.layers import Dense
-from feasible.models.weights import load_weights, save_weights
+from feasible.models.weight_files import load_weights, save_weights
 
 
 class Net(nn.Module):

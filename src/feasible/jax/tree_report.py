@@ -38,10 +38,10 @@ def check(rules: Rules, params: Any, *, layout: Layout = "keras") -> Report:
         >>> report.ok, report.rows[0].worst
         (False, 1.0)
     """
-    return report_of(bound_leaves(rules, flat(params), layout))
+    return tree_report(bound_leaves(rules, flat(params), layout))
 
 
-def report_of(bounds: list[BoundLeaf]) -> Report:
+def tree_report(bounds: list[BoundLeaf]) -> Report:
     """Report how far some leaves are from being feasible.
 
     Args:

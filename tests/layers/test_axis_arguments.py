@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from feasible.arguments import InvalidArgumentError
-from feasible.layers.axes import check_axes, count_from_zero
+from feasible.layers.axis_arguments import check_axes, count_from_zero
 
 
 @pytest.mark.parametrize(

@@ -34,20 +34,20 @@ def check(model: nn.Module, constraints: Mapping[str, Bound] | None = None) -> R
         False
     """
     if constraints is None:
-        return report_of(constraints_of(model).values())
+        return model_report(constraints_of(model).values())
     weights = {name: tensor.detach() for name, tensor in model.named_parameters()}
     if missing := sorted(set(constraints) - set(weights)):
         raise ValueError(
             f"`constraints` must name parameters of the model. Received: {missing}, where it has "
             f"{sorted(weights)}."
         )
-    return report_of(
+    return model_report(
         bound._replace(weight=bound.weight._replace(tensor=weights[name]))
         for name, bound in constraints.items()
     )
 
 
-def report_of(bounds: Iterable[Bound], pending: Iterable[tuple[str, str]] = ()) -> Report:
+def model_report(bounds: Iterable[Bound], pending: Iterable[tuple[str, str]] = ()) -> Report:
     """Report how far some weights are from being feasible.
 
     Args:
