@@ -222,7 +222,13 @@ def defined_at(kind: type, name: str) -> int:
 
 
 def _read_only(value: Any) -> Any:
-    """Return an array that cannot be changed, and anything else as it is."""
+    """Return an array that cannot be changed, and anything else as it is.
+
+    One of a float dtype that NumPy does not have itself becomes one of float32, which holds its
+    numbers: other libraries do not take it.
+    """
+    if isinstance(value, np.ndarray) and value.dtype.kind == "V" and not value.dtype.names:
+        value = value.astype(np.float32)
     if isinstance(value, np.ndarray) and value.flags.writeable:
         value = value.copy()
         value.flags.writeable = False
