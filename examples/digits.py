@@ -100,7 +100,8 @@ def main() -> None:
     before = check(free, constraints_of(constrained))
     after.raise_if_violated()
     print(f"\nTest accuracy on {len(x_test)} digits")
-    print(align_columns(("constraints", "accuracy"), [(k, f"{v:.3f}") for k, v in accuracies.items()]))
+    rows = [(name, f"{accuracy:.3f}") for name, accuracy in accuracies.items()]
+    print(align_columns(("constraints", "accuracy"), rows))
     print("\nWorst violation of each constraint, and in the network trained without it")
     print(
         align_columns(

@@ -7,6 +7,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import ml_dtypes
 import numpy as np
 import pytest
 import torch
@@ -196,3 +197,21 @@ def test_of_a_sharded_array(kind: int, spec: Any) -> None:
 def test_an_array_of_too_many_axes_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"Projecting: an array of shape .* does not broadcast"):
         Projecting(*bounds(2, 3, 4))(np.ones((3, 4)))
+
+
+@pytest.mark.parametrize("kind", [Called, Projecting])
+def test_in_one_graph_of_a_compiler(kind: Any) -> None:
+    constraint = kind(*bounds(4, 3))
+    w = torch.randn(4, 3)
+    found = torch.compile(constraint, fullgraph=True, backend="aot_eager")(w)
+    assert torch.equal(found, constraint(w))
+    np.testing.assert_array_equal(jax.jit(constraint)(jnp.asarray(w)), found)
+
+
+def test_arrays_of_a_dtype_that_numpy_lacks() -> None:
+    low, high = (one.astype(ml_dtypes.bfloat16) for one in bounds(4, 3))
+    narrow = Projecting(low, high)
+    wide = Projecting(low.astype("float32"), high.astype("float32"))
+    assert narrow == wide
+    for w in (np.ones((4, 3), "float32"), torch.ones(4, 3), jnp.ones((4, 3))):
+        np.testing.assert_array_equal(np.asarray(narrow(w)), np.asarray(wide(w)))

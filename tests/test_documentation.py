@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -21,7 +23,10 @@ BLOCKS = [
 def test_a_block_runs(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
-    exec(compile(block, "page", "exec"), {"__name__": "page"})
+    # A module, in which pickle finds classes, as in a script or a notebook.
+    page = ModuleType("page")
+    monkeypatch.setitem(sys.modules, "page", page)
+    exec(compile(block, "page", "exec"), vars(page))
     assert list(tmp_path.iterdir()) == []
 
 

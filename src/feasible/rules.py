@@ -43,7 +43,7 @@ class Rule(NamedTuple):
     """
 
     selector: Selector
-    constraint: Constraint | None
+    constraint: AnyConstraint | None
 
     def __str__(self) -> str:
         return f"{describe(self.selector)}: {self.constraint!r}"
@@ -57,7 +57,7 @@ class Matches(NamedTuple, Generic[TargetT]):
         notes: What else is to be said: which rule gave way, what was left out, what was not known.
     """
 
-    chosen: list[tuple[TargetT, Constraint]]
+    chosen: list[tuple[TargetT, AnyConstraint]]
     notes: tuple[str, ...]
 
 
@@ -138,7 +138,7 @@ def match(rules: Sequence[Rule], targets: Sequence[TargetT]) -> Matches[TargetT]
             first, _ = found[target.identity].setdefault(place, (target, rule))
             if not is_name(rule.selector, first) and is_name(rule.selector, target):
                 found[target.identity][place] = (target, rule)
-    chosen: list[tuple[TargetT, Constraint]] = []
+    chosen: list[tuple[TargetT, AnyConstraint]] = []
     notes: list[str] = []
     left_out: dict[str, list[str]] = defaultdict(list)
     for several in found.values():

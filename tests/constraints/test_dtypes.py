@@ -10,16 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
+from tests.known_constraints import KNOWN
 
 import feasible.jax
 from feasible import ops
 from feasible.constraints import (
     Constraint,
-    MaxNorm,
-    MinMaxNorm,
     NonNeg,
-    RadialConstraint,
-    UnitNorm,
 )
 from feasible.torch import constrain, constraints_of
 
@@ -58,17 +55,7 @@ class Clipped(Constraint):
 
 
 CONSTRAINTS = [
-    Constraint(),
-    MaxNorm(1, axis=(0,)),
-    MaxNorm(1, axis=None),
-    MinMaxNorm(0.5, 1, axis="unit"),
-    MinMaxNorm(0.5, 1, 0.5, axis=(0,)),
-    UnitNorm(axis="unit"),
-    NonNeg(),
-    RadialConstraint(rings="documented"),
-    RadialConstraint(rings="mean"),
-    RadialConstraint(rings="mean", metric="euclidean"),
-    RadialConstraint(rings="legacy"),
+    *KNOWN,
     Centered(),
     Centered(axis=None),
     Boxed(np.full((2, 1), -0.5), np.array([0.25, 0.5, 1.0])),

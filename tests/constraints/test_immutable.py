@@ -8,14 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.known_constraints import KNOWN
 
 from feasible.constraints import (
     Constraint,
     MaxNorm,
-    MinMaxNorm,
-    NonNeg,
-    RadialConstraint,
-    UnitNorm,
 )
 
 
@@ -30,14 +27,7 @@ class Below(Constraint):
         return part.xp.minimum(part.wide, part.array(self.high))
 
 
-CONSTRAINTS = [
-    MaxNorm(2),
-    MinMaxNorm(0.5, 1),
-    UnitNorm(axis="unit"),
-    NonNeg(),
-    RadialConstraint(),
-    Below(np.ones(3)),
-]
+CONSTRAINTS = [*KNOWN, Below(np.ones(3))]
 COPIES = {
     "made": lambda one: one,
     "copied": copy.copy,

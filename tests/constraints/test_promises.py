@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from tests.conftest import BACKENDS, Backend
+from tests.known_constraints import KNOWN, SHAPE, is_idempotent
 
 from feasible.constraints import (
     Constraint,
@@ -36,17 +37,6 @@ EXAMPLES = {
 VARIED = [backend for backend in BACKENDS if backend.name in EXAMPLES]
 varied = pytest.mark.parametrize("backend", VARIED, ids=lambda backend: backend.name)
 
-CONSTRAINTS = [
-    MaxNorm(2),
-    MinMaxNorm(1.0, 2.0, axis=(0, 1)),
-    MinMaxNorm(0.5, 1.5, rate=0.25, axis=[0, 1, 2]),
-    UnitNorm(axis="unit"),
-    NonNeg(),
-    RadialConstraint(),
-    RadialConstraint("mean"),
-    RadialConstraint("legacy"),
-]
-
 
 def rows(array: np.ndarray, axis: Any) -> np.ndarray:
     """One vector a row."""
@@ -63,11 +53,6 @@ def norms(vectors: np.ndarray) -> np.ndarray:
     """The norms of rows, in more precision and range than any constraint has."""
     wide = vectors.astype(np.float64).astype(np.longdouble)
     return np.sqrt(np.sum(wide * wide, axis=1))
-
-
-def is_projection(constraint: Constraint) -> bool:
-    """Whether the constraint promises to leave alone what it returned."""
-    return getattr(constraint, "rate", 1) == 1 and getattr(constraint, "rings", "") != "legacy"
 
 
 def bits(array: np.ndarray) -> np.ndarray:
@@ -116,7 +101,7 @@ def check_promises(xp: Backend, constraint: Constraint, values: np.ndarray, dtyp
     assert xp.to_numpy(array).tobytes() == before.tobytes()
     assert type(result) is type(array)
     assert (result.shape, result.dtype, result.device) == (array.shape, array.dtype, array.device)
-    if is_projection(constraint):
+    if is_idempotent(constraint):
         assert xp.to_numpy(function(result)).tobytes() == after.tobytes()
     if before.size:
         check_feasible_vectors(constraint, before, after)
@@ -124,9 +109,9 @@ def check_promises(xp: Backend, constraint: Constraint, values: np.ndarray, dtyp
             check_norms(constraint, before, after)
 
 
-@pytest.mark.parametrize("constraint", CONSTRAINTS, ids=repr)
+@pytest.mark.parametrize("constraint", KNOWN, ids=repr)
 def test_promises_on_a_table(xp: Backend, constraint: Constraint) -> None:
-    values = np.random.default_rng(0).normal(size=(3, 3, 2, 6))
+    values = np.random.default_rng(0).normal(size=SHAPE)
     values[..., 0] *= 1e-3
     values[..., 1] *= 1e4
     values[..., 2] = 0
@@ -139,7 +124,7 @@ def test_promises_of_jax_with_x64() -> None:
     backend = next(backend for backend in BACKENDS if backend.name == "jax-jit")
     values = np.random.default_rng(1).normal(size=(3, 3, 2, 5)) * 1e3
     with jax.enable_x64(True):
-        for constraint in CONSTRAINTS:
+        for constraint in KNOWN:
             check_promises(backend, constraint, values, "float64")
 
 
@@ -221,7 +206,7 @@ def kernel_shapes() -> st.SearchStrategy[tuple[int, ...]]:
 
 @varied
 def test_promises_of_radial_kernels_on_anything(backend: Backend) -> None:
-    radial = st.sampled_from([one for one in CONSTRAINTS if isinstance(one, RadialConstraint)])
+    radial = st.sampled_from([one for one in KNOWN if isinstance(one, RadialConstraint)])
 
     @settings(max_examples=EXAMPLES[backend.name] // 4)
     @given(radial, kernel_shapes(), st.sampled_from(backend.dtypes), st.integers(0, 2**32 - 1))

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import assume, given, settings
 from tests.conftest import JAX, WIDE, Backend, read_only
 from tests.constraints.test_promises import cases, check_promises
+from tests.known_constraints import KNOWN, SHAPE, takes
 
 from feasible import (
     Constraint,
@@ -21,25 +22,13 @@ from feasible import (
     NonNeg,
     RadialConstraint,
     UnitNorm,
-    constraints,
     ops,
 )
 from feasible.constraints.function import name_of
 from feasible.jax import project
 
-CONSTRAINTS = [
-    MaxNorm(2, axis=(0,)),
-    MaxNorm(2, axis="unit"),
-    MinMaxNorm(1.0, 2.0, axis=(0, 1)),
-    MinMaxNorm(0.5, 1.5, rate=0.25, axis=[0, 1, 2]),
-    UnitNorm(axis="unit"),
-    UnitNorm(axis=None),
-    NonNeg(),
-    RadialConstraint(),
-    RadialConstraint("mean"),
-    RadialConstraint("legacy"),
-]
 WEIGHT = np.random.default_rng(0).normal(size=(5, 4)) * 3
+FLAT = [one for one in KNOWN if takes(one, WEIGHT.shape)]
 
 
 def alone(constraint: Any) -> Callable[[Any], Any]:
@@ -51,9 +40,9 @@ def alone(constraint: Any) -> Callable[[Any], Any]:
 PROJECT = Backend("project", JAX, jnp.asarray, alone)
 
 
-@pytest.mark.parametrize("constraint", CONSTRAINTS, ids=repr)
+@pytest.mark.parametrize("constraint", KNOWN, ids=repr)
 def test_promises_on_a_table(constraint: Constraint) -> None:
-    values = np.random.default_rng(0).normal(size=(3, 3, 2, 6))
+    values = np.random.default_rng(0).normal(size=SHAPE)
     values[..., 0] *= 1e-3
     values[..., 1] *= 1e4
     values[..., 2] = 0
@@ -115,20 +104,40 @@ def test_equal_rules_are_traced_once() -> None:
     assert len(traces) == 2
 
 
-@pytest.mark.parametrize("kind", constraints.registry.BUILT_IN, ids=lambda kind: kind.__name__)
-def test_built_in_constraints_have_no_leaves(kind: type[Constraint]) -> None:
-    constraint = kind(0, 1, 1, 0) if kind is constraints.NormConstraint else kind()
+@pytest.mark.parametrize("constraint", KNOWN, ids=repr)
+def test_built_in_constraints_have_no_leaves(constraint: Constraint) -> None:
     leaves, structure = jax.tree.flatten({"kernel": constraint})
     assert leaves == []
-    assert structure == jax.tree.structure({"kernel": kind.from_config(constraint.get_config())})
+    again = type(constraint).from_config(constraint.get_config())
+    assert structure == jax.tree.structure({"kernel": again})
     assert jax.tree.unflatten(structure, [])["kernel"] is constraint
 
 
 class Halved(Constraint):
-    """One that has no registration."""
-
     def __call__(self, w: Any) -> Any:
         return ops.minimum(w, 0.5)
+
+
+def test_constraints_of_your_own_have_no_leaves_either() -> None:
+    leaves, structure = jax.tree.flatten([Halved()])
+    assert leaves == []
+    assert jax.tree.unflatten(structure, []) == [Halved()]
+
+
+def test_what_a_user_has_registered_stays_so() -> None:
+    @jax.tree_util.register_pytree_node_class
+    class WithLeaf(Constraint):
+        def __init__(self, bound: Any) -> None:
+            self.bound = bound
+
+        def tree_flatten(self) -> tuple[tuple[Any], None]:
+            return (self.bound,), None
+
+        @classmethod
+        def tree_unflatten(cls, _: None, leaves: tuple[Any]) -> WithLeaf:
+            return cls(*leaves)
+
+    assert jax.tree.leaves(WithLeaf(3)) == [3]
 
 
 class Twice(MaxNorm):
@@ -162,7 +171,7 @@ def test_a_callable_must_return_an_array_like_the_leaf(function: Any, message: s
             project({"kernel": function}, {"kernel": w})
 
 
-@pytest.mark.parametrize("constraint", [*CONSTRAINTS[:2], *CONSTRAINTS[4:7], np.abs], ids=repr)
+@pytest.mark.parametrize("constraint", [*FLAT, np.abs], ids=repr)
 @pytest.mark.parametrize("dtype", [*WIDE])
 def test_numpy_stays_numpy(constraint: Any, dtype: str) -> None:
     kind = ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype
@@ -195,7 +204,7 @@ def test_shapes_alone_are_checked_and_returned() -> None:
         project({"bias": NonNeg()}, shapes)
 
 
-@pytest.mark.parametrize("constraint", [*CONSTRAINTS[1:6], NonNeg()], ids=repr)
+@pytest.mark.parametrize("constraint", KNOWN, ids=repr)
 def test_vmap_is_a_loop(constraint: Any) -> None:
     stack = jnp.asarray(np.random.default_rng(0).normal(size=(3, 3, 3, 2, 2)), "float32")
     function = jax.jit(lambda w: project({"w": constraint}, {"w": w})["w"])
@@ -229,7 +238,7 @@ def test_gradients_are_those_of_the_constraint(constraint: Any) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("constraint", [*CONSTRAINTS, jnp.tanh], ids=name_of)
+@pytest.mark.parametrize("constraint", [*KNOWN, jnp.tanh], ids=name_of)
 def test_the_program_is_one_and_calls_nothing_outside(constraint: Any) -> None:
     def function(w: Any) -> Any:
         return project({"w": constraint}, {"w": w})["w"]

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torchmetrics
 
-from feasible.models import accuracies, losses
+from feasible.models.accuracies import METRICS
 from feasible.models.metrics import EpochMetrics, get
 
 RNG = np.random.default_rng(0)
@@ -146,5 +146,5 @@ def test_errors_say_what_is_allowed(call, message):
 
 
 def test_every_accuracy_and_every_kind_of_loss_is_there():
-    names = [*accuracies.FUNCTIONS, *losses.FUNCTIONS, *losses.ALIASES]
+    names = [name for thing in METRICS.things for name in METRICS.names(thing)]
     assert list(get(names)) == names

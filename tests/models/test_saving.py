@@ -449,12 +449,12 @@ HOSTILE: dict[str, tuple[Callable[[Any], Any], str]] = {
     "another dtype": (change(dtype="float16"), "and dtype float16, and has .* float32"),
     "an unknown argument": (change(unit=3), "no argument `unit`. Did you mean `units`"),
     "a regularizer": (change(kernel_regularizer={"class_name": "L2"}), "`kernel_regularizer`"),
-    "another layer": (change_entry(class_name="Dens"), "is a Dens, unknown .* mean Dense"),
+    "another layer": (change_entry(class_name="Dens"), "is a Dens, unknown .* mean 'Dense"),
     "a layer of another module": (change_entry(module="this"), "is a Dense, unknown"),
     "a function as a layer": (change_entry(class_name="system", module="os"), "is a system"),
     "a lambda as a layer": (change_entry(class_name="Lambda"), "holds code, which is never run"),
     "a registered layer": (change_entry(registered_name="this>Dense"), "is a Dense, unknown"),
-    "a lambda as an activation": (change(activation=LAMBDA), "activation '__lambda__'"),
+    "a lambda as an activation": (change(activation=LAMBDA), "code, which is never run"),
     "a function as an activation": (change(activation=of_function("abort")), "activation 'abort'"),
     "a module as an activation": (
         change(activation={"class_name": "Popen", "module": "subprocess", "config": {}}),
@@ -471,7 +471,7 @@ HOSTILE: dict[str, tuple[Callable[[Any], Any], str]] = {
     ),
     "a huge text": (
         change(bias_initializer={"class_name": "Constant", "config": {"value": TEXTS}}),
-        "`value` must be a number or an array",
+        "array of 'U100000000' is none",
     ),
     "an initial value of another shape": (
         change(bias_initializer={"class_name": "Constant", "config": {"value": [1.0, 2.0, 3.0]}}),
@@ -530,7 +530,7 @@ def test_a_text_in_place_of_numbers_takes_no_memory(saved: Path, path: Path) -> 
     change(bias_initializer={"class_name": "Constant", "config": {"value": TEXTS}})(config)
     tracemalloc.start()
     try:
-        with pytest.raises(ArchiveError, match="`value` must be a number or an array"):
+        with pytest.raises(ArchiveError, match="array of 'U100000000' is none"):
             load_changed(saved, config, path)
         assert tracemalloc.get_traced_memory()[1] < 2**25
     finally:

@@ -27,9 +27,9 @@ from feasible.constraints import (
     UnitNorm,
     deserialize,
     register,
-    registry,
     serialize,
 )
+from feasible.constraints.names import CONSTRAINTS
 
 
 def as_keras(constraint: Constraint) -> Any:
@@ -138,13 +138,10 @@ def test_a_constraint_of_keras_in_ours() -> None:
 @pytest.fixture
 def _registries(monkeypatch: pytest.MonkeyPatch) -> None:
     registration = keras.src.saving.object_registration
-    for module, name in (
-        (registry, "_registered"),
-        (registry, "_registered_names"),
-        (registration, "GLOBAL_CUSTOM_OBJECTS"),
-        (registration, "GLOBAL_CUSTOM_NAMES"),
-    ):
-        monkeypatch.setattr(module, name, {})
+    monkeypatch.setattr(CONSTRAINTS, "_registered", {})
+    monkeypatch.setattr(CONSTRAINTS, "_written", dict(CONSTRAINTS._written))
+    for name in ("GLOBAL_CUSTOM_OBJECTS", "GLOBAL_CUSTOM_NAMES"):
+        monkeypatch.setattr(registration, name, {})
 
 
 @pytest.mark.usefixtures("_registries")

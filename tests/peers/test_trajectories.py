@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from feasible import RadialConstraint, constraints, layers
+from feasible.layers import nested
 from feasible.layers.configs import layer_arguments
-from feasible.layers.nested import BUILT_IN
 from feasible.models.adam import Adam
 
 STEPS = 20
@@ -239,7 +239,7 @@ def test_every_layer_with_constraints_is_trained() -> None:
     suffix = "_constraint"
     arguments = {
         name: {one.removesuffix(suffix) for one in layer_arguments(kind) if one.endswith(suffix)}
-        for name, kind in BUILT_IN.items()
+        for name, kind in ((kind.__name__, kind) for kind in nested.LAYERS.things)
     }
     assert {name: names for name, names in arguments.items() if names} == {
         name: set(row.units) for name, row in LAYERS.items()

@@ -64,7 +64,7 @@ def test_it_copies_and_trains() -> None:
         optimizer.step()
         assert (linear.weight >= 0).all()
     assert (linear.parametrizations.weight.original < 0).any()
-    assert repr(linear.parametrizations.weight[0]) == "Projected(NonNeg())"
+    assert repr(linear.parametrizations.weight[0]) == "Projection(NonNeg())"
     assert set(linear.state_dict()) == {"bias", "parametrizations.weight.original"}
 
 

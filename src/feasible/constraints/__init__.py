@@ -5,7 +5,7 @@ the same shape, dtype, device and library.
 """
 
 from feasible.constraints.base import Constraint
-from feasible.constraints.registry import register
+from feasible.constraints.names import register
 from feasible.constraints.serialization import deserialize, get, serialize
 from feasible.constraints.sets.non_negative import NonNeg
 from feasible.constraints.sets.norms import MaxNorm, MinMaxNorm, NormConstraint, UnitNorm

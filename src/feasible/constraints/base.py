@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 from feasible.backends import Array, namespace, value_of
 from feasible.constraints.axes import vector_axes
 from feasible.constraints.gate import Measurement, measure_steps, moves, project_whole
+from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.parts import Part, ProjectionResult, Steps, refuse_complex, run
 from feasible.constraints.values import Value, defined_at
 
@@ -19,6 +20,7 @@ _OF_PROJECTION = ("measure", "measured", "violations", "quantity", "bounds")
 _CALLS_TOLERANCE = 4.0
 
 
+@CONSTRAINTS.built_in()
 class Constraint(Value):
     """Base class of weight constraints: a stateless function from a weight to a feasible one.
 

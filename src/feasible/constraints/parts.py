@@ -112,9 +112,11 @@ class Part:
         elif self.place is not None:
             here = zip(self.place, values.shape, strict=True)
             values = values[tuple(slice(None) if size == 1 else part for part, size in here)]
-        dtype = None if values.dtype == bool else accumulation_dtype(self.w)
-        # Copied, because PyTorch takes no array that is read-only.
-        return beside(values.copy(), self.w, dtype)
+        # Copied, because PyTorch takes no array that is read-only. What it is of is asked of the
+        # result, because PyTorch's compiler traces no dtype of NumPy's.
+        array = self.xp.asarray(values.copy())
+        is_mask = self.xp.isdtype(array.dtype, "bool")
+        return beside(array, self.w, None if is_mask else accumulation_dtype(self.w))
 
     def blocks(self) -> Array:
         """Return the blocks, which are whole here, as columns.

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from functools import cache
 from typing import Any, Self
 
 import numpy as np
 
 from feasible.arguments import InvalidArgumentError
+from feasible.config_values import decode_value
 
 _MADE = "_made"
+
+# Classes of which there has been a value, and what is to be done with each.
+_classes: dict[type, None] = {}
+_followers: list[Callable[[type], Any]] = []
 
 
 class ValueType(type):
@@ -21,6 +26,10 @@ class ValueType(type):
         """Make a value, whose attributes are set from then on."""
         if kwargs:
             cls._refuse_unknown(kwargs)
+        if cls not in _classes:
+            _classes[cls] = None
+            for follower in _followers:
+                follower(cls)
         made = super().__call__(*args, **kwargs)
         if isinstance(made, Value):
             Value.__setstate__(made, {**vars(made), _MADE: True})
@@ -104,12 +113,12 @@ class Value(metaclass=ValueType):
         """Make a constraint from what `get_config` returned.
 
         Args:
-            config: Arguments by name.
+            config: Arguments by name; arrays also in the form in which JSON holds them.
 
         Returns:
             A constraint of this class.
         """
-        return cls(**config)
+        return cls(**{name: decode_value(value) for name, value in config.items()})
 
     def replace(self, **arguments: Any) -> Self:
         """Return a constraint that differs in some of its arguments.
@@ -159,6 +168,22 @@ class Value(metaclass=ValueType):
             for name, value in self.get_config().items()
         )
         return f"{type(self).__name__}({', '.join(arguments)})"
+
+
+def when_made(action: Callable[[type], Any]) -> None:
+    """Call an action once for each class of values, before there is one or now.
+
+    It is called when a class is used, not when it is defined: its decorators come first.
+
+    Args:
+        action: Takes the class.
+
+    Example:
+        >>> when_made(lambda kind: None)
+    """
+    _followers.append(action)
+    for kind in _classes:
+        action(kind)
 
 
 @cache
@@ -217,7 +242,13 @@ def defined_at(kind: type, name: str) -> int:
 
 
 def _read_only(value: Any) -> Any:
-    """Return an array that cannot be changed, and anything else as it is."""
+    """Return an array that cannot be changed, and anything else as it is.
+
+    One of a float dtype that NumPy does not have itself becomes one of float32, which holds its
+    numbers: other libraries do not take it.
+    """
+    if isinstance(value, np.ndarray) and value.dtype.kind == "V" and not value.dtype.names:
+        value = value.astype(np.float32)
     if isinstance(value, np.ndarray) and value.flags.writeable:
         value = value.copy()
         value.flags.writeable = False

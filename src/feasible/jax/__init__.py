@@ -6,12 +6,13 @@ require("feasible.jax", "jax", "jax", "optax")
 
 # ruff: noqa: E402
 
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import jax
 
-from feasible.constraints.registry import BUILT_IN
+from feasible.constraints.values import when_made
 from feasible.jax.projecting import project
 from feasible.jax.tree_report import check
 from feasible.jax.updates import apply_updates, constrain_updates
@@ -21,9 +22,15 @@ from feasible.layouts import ParameterLayout
 if TYPE_CHECKING:
     from feasible.jax import nnx as nnx
 
-# So that rules can be an argument of a compiled function, compared by value.
-for _constraint in BUILT_IN:
-    jax.tree_util.register_static(_constraint)
+
+def _register(kind: type) -> None:
+    """Make constraints static in trees: an argument of a compiled function, compared by value."""
+    # A class that its user has made a node of a tree stays one.
+    with suppress(ValueError):
+        jax.tree_util.register_static(kind)
+
+
+when_made(_register)
 
 __all__ = [
     "ParameterLayout",

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from feasible.binding import Layout
 from feasible.requirements import require
+from feasible.rules import AnyConstraint
 
 require("feasible.jax.nnx", "jax", "flax")
 
@@ -23,7 +24,6 @@ from feasible.constraints.base import is_whole_call
 from feasible.jax.projecting import project_leaf
 from feasible.jax.tree_report import tree_report
 from feasible.jax.trees import (
-    AnyConstraint,
     BoundLeaf,
     Leaf,
     bound,
@@ -319,14 +319,14 @@ def _declared(model: Any, wrt: Any, *, warn: bool = False) -> dict[_Path, BoundL
             continue
         layout = weight.variable.get_metadata(_LAYOUT, "keras")
         check_choice("nnx.Variable", _LAYOUT, layout, ("keras", "native"))
-        (rule,) = as_rules([(weight.leaves[0].name, constraint)])
+        as_rules([(weight.leaves[0].name, constraint)])  # which raises if it cannot be one
         if not weight.leaves[0].usable:
             raise ValueError(
                 f"{weight.leaves[0].name} has the constraint {constraint!r}, and is "
-                f"{leaf_description(weight.leaves[0])}: a constraint acts on floating arrays. Leave out "
-                "its metadata."
+                f"{leaf_description(weight.leaves[0])}: a constraint acts on floating arrays. "
+                "Leave out its metadata."
             )
-        found[weight.path] = _bind(weight, rule.constraint, layout, warn=warn)
+        found[weight.path] = _bind(weight, constraint, layout, warn=warn)
     return found
 
 

@@ -13,8 +13,7 @@ from jax import lax
 from feasible.binding import Layout
 from feasible.constraints import Constraint
 from feasible.constraints.base import is_whole_call
-from feasible.constraints.gate import project_whole as projected_whole
-from feasible.constraints.gate import projection_steps
+from feasible.constraints.gate import project_whole, projection_steps
 from feasible.constraints.parts import Part, Sums, run_together
 from feasible.jax.trees import BoundLeaf, bound_leaves, flat
 from feasible.rules import Rules
@@ -76,13 +75,13 @@ def project(
     flattened = flat(params)
     return flattened.rebuilt(
         {
-            bound.leaf.place: project_whole(bound, bound.leaf.parameter, axis_name)
+            bound.leaf.place: project_leaf(bound, bound.leaf.parameter, axis_name)
             for bound in bound_leaves(rules, flattened, layout)
         }
     )
 
 
-def project_whole(bound: BoundLeaf, w: Any, axis_name: AxisName = None) -> Any:
+def project_leaf(bound: BoundLeaf, w: Any, axis_name: AxisName = None) -> Any:
     """Return one array projected.
 
     Args:
@@ -130,7 +129,7 @@ def _by_parts(
     """Return an array projected, its sums added up over the devices of a mesh."""
     length = math.prod(w.shape[axis] for axis in axes)
     if not isinstance(w, jax.Array):
-        return projected_whole(constraint, Part(w, axes, type(constraint).__name__))
+        return project_whole(constraint, Part(w, axes, type(constraint).__name__))
     if w.dtype.itemsize < 4:
         # What is measured must be what is stored: compilers keep more digits between operations.
         w = lax.optimization_barrier(w)

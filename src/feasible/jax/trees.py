@@ -16,10 +16,8 @@ from feasible.constraints import Constraint
 from feasible.constraints.parts import refuse_complex
 from feasible.known_layouts import layouts_of
 from feasible.layouts import ParameterLayout
-from feasible.rules import Matches, Rule, Rules, as_rules, match
+from feasible.rules import AnyConstraint, Matches, Rule, Rules, as_rules, match
 from feasible.selectors import Target, describe, selects
-
-AnyConstraint = Any
 
 # Nodes that hold one array, and are no part of its name.
 _BOXES = {"flax.nnx.variablelib.Variable", "flax.core.meta.AxisMetadata"}
@@ -67,7 +65,7 @@ class BoundLeaf(NamedTuple):
     """
 
     leaf: Leaf
-    constraint: AnyConstraint
+    constraint: Any
     order: tuple[int, ...]
 
 

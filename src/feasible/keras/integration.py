@@ -9,7 +9,7 @@ from typing import Any
 
 from feasible.binding import resolve_constraint
 from feasible.constraints import Constraint
-from feasible.constraints.registry import BUILT_IN, OWN_PACKAGE, when_registered
+from feasible.constraints.names import CONSTRAINTS
 from feasible.known_layouts import layouts_of
 
 
@@ -24,9 +24,7 @@ def integrate(keras: ModuleType) -> None:
     Args:
         keras: The package, imported.
     """
-    for kind in BUILT_IN:
-        keras.saving.register_keras_serializable(OWN_PACKAGE)(kind)
-    when_registered(
+    CONSTRAINTS.when_added(
         lambda package, name, thing: keras.saving.register_keras_serializable(package, name)(thing)
     )
     layer_type = keras.layers.Layer

@@ -56,7 +56,7 @@ from feasible.layers.multi_head_attention import (
     GroupQueryAttention,
     MultiHeadAttention,
 )
-from feasible.layers.nested import BUILT_IN
+from feasible.layers.nested import LAYERS
 from feasible.layers.pooling import (
     AveragePooling1D,
     AveragePooling2D,
@@ -169,10 +169,6 @@ __all__ = [
     "TimeDistributed",
 ]
 
-BUILT_IN.update(
-    {
-        kind.__name__: kind
-        for kind in map(globals().get, __all__)
-        if isinstance(kind, type) and kind is not Layer
-    }
-)
+for _kind in map(globals().get, __all__):
+    if isinstance(_kind, type) and _kind is not Layer:
+        LAYERS.add(_kind, _kind.__name__)

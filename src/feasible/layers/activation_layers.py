@@ -192,4 +192,4 @@ class Softmax(Layer):
 
 
 for _layer in (Activation, ELU, LeakyReLU, ReLU, Softmax):
-    activations.REGISTRY.add(_layer.__name__, _layer)
+    activations.ACTIVATIONS.add(_layer, _layer.__name__)

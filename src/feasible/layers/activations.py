@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from feasible.arguments import InvalidArgumentError
-from feasible.layers.registration import Registry
+from feasible.object_json import find_object, to_json
+from feasible.registry import CustomObjects, Registry
 
 ActivationFunction = Callable[[Tensor], Tensor]
 
@@ -151,61 +152,60 @@ def squareplus(x: Tensor) -> Tensor:
     return (x + (x.square() + 4).sqrt()) / 2
 
 
-REGISTRY = Registry(
+ACTIVATIONS = Registry(
     "activation",
     "keras.layers",
-    {
-        "celu": functional.celu,
-        "elu": functional.elu,
-        "exponential": torch.exp,
-        "gelu": functional.gelu,
-        "glu": functional.glu,
-        "hard_shrink": functional.hardshrink,
-        "hard_sigmoid": functional.hardsigmoid,
-        "hard_silu": functional.hardswish,
-        "hard_swish": functional.hardswish,
-        "hard_tanh": functional.hardtanh,
-        "leaky_relu": leaky_relu,
-        "linear": linear,
-        "log_sigmoid": functional.logsigmoid,
-        "log_softmax": log_softmax,
-        "mish": functional.mish,
-        "relu": relu,
-        "relu6": functional.relu6,
-        "selu": functional.selu,
-        "sigmoid": torch.sigmoid,
-        "silu": functional.silu,
-        "swish": functional.silu,
-        "soft_shrink": functional.softshrink,
-        "softmax": softmax,
-        "softplus": functional.softplus,
-        "softsign": functional.softsign,
-        "sparse_plus": sparse_plus,
-        "sparse_sigmoid": sparse_sigmoid,
-        "sparsemax": sparsemax,
-        "squareplus": squareplus,
-        "tanh": torch.tanh,
-        "tanh_shrink": functional.tanhshrink,
-    },
+    base="Layer",
+    decorator="feasible.layers.activations.register",
 )
-# PyTorch has these under more than one name.
-for _name, _function in (
-    ("relu", functional.relu),
-    ("relu", torch.relu),
-    ("sigmoid", functional.sigmoid),
-    ("tanh", functional.tanh),
-):
-    REGISTRY.names[_function] = _name
-register = REGISTRY.register
+register = ACTIVATIONS.register
+
+# PyTorch has some under more than one name; the last is written.
+_FUNCTIONS: dict[str, tuple[ActivationFunction, ...]] = {
+    "celu": (functional.celu,),
+    "elu": (functional.elu,),
+    "exponential": (torch.exp,),
+    "gelu": (functional.gelu,),
+    "glu": (functional.glu,),
+    "hard_shrink": (functional.hardshrink,),
+    "hard_sigmoid": (functional.hardsigmoid,),
+    "hard_silu": (functional.hardswish,),
+    "hard_tanh": (functional.hardtanh,),
+    "leaky_relu": (leaky_relu,),
+    "linear": (linear,),
+    "log_sigmoid": (functional.logsigmoid,),
+    "log_softmax": (log_softmax,),
+    "mish": (functional.mish,),
+    "relu": (functional.relu, torch.relu, relu),
+    "relu6": (functional.relu6,),
+    "selu": (functional.selu,),
+    "sigmoid": (functional.sigmoid, torch.sigmoid),
+    "silu": (functional.silu,),
+    "soft_shrink": (functional.softshrink,),
+    "softmax": (softmax,),
+    "softplus": (functional.softplus,),
+    "softsign": (functional.softsign,),
+    "sparse_plus": (sparse_plus,),
+    "sparse_sigmoid": (sparse_sigmoid,),
+    "sparsemax": (sparsemax,),
+    "squareplus": (squareplus,),
+    "tanh": (functional.tanh, torch.tanh),
+    "tanh_shrink": (functional.tanhshrink,),
+}
+_ALIASES = {"hard_silu": ("hard_swish",), "silu": ("swish",)}
+for _name, _functions in _FUNCTIONS.items():
+    for _function in _functions:
+        ACTIVATIONS.add(_function, _name, *_ALIASES.get(_name, ()))
 
 
-def get(identifier: Any) -> ActivationFunction:
+def get(identifier: Any, custom_objects: CustomObjects | None = None) -> ActivationFunction:
     """Return the function that an argument such as `activation` stands for.
 
     Args:
         identifier: None for none; a name of Keras's, such as ``"relu"``, or one that was
             registered; what `serialize` returned; or any function from a tensor to a tensor, a
             module or a layer among them.
+        custom_objects: Functions and classes by name, for those that are not registered.
 
     Returns:
         The function.
@@ -218,7 +218,7 @@ def get(identifier: Any) -> ActivationFunction:
         >>> get("hard_swish") is functional.hardswish
         True
     """
-    found = linear if identifier is None else REGISTRY.find(identifier)
+    found = linear if identifier is None else find_object(ACTIVATIONS, identifier, custom_objects)
     if callable(found) and not inspect.isclass(found):
         return found
     raise InvalidArgumentError(
@@ -242,6 +242,6 @@ def serialize(activation: ActivationFunction) -> str | dict[str, Any]:
         >>> serialize(torch.relu)
         'relu'
     """
-    config = REGISTRY.config_of(activation)
+    config = to_json(ACTIVATIONS, activation)
     built_in = config["class_name"] == "function" and ">" not in config["config"]
     return config["config"] if built_in else config

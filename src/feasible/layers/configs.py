@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
-import re
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
@@ -14,6 +12,8 @@ import torch
 from feasible import constraints
 from feasible.arguments import InvalidArgumentError, check_integer
 from feasible.layers import activations, initializers, nested
+from feasible.near_misses import near_misses
+from feasible.registry import snake_case
 
 # What an argument holds, by the last word of its name.
 _KINDS: dict[str, ModuleType] = {
@@ -50,8 +50,8 @@ _SWITCHED_OFF: dict[str, Any] = {
 # Arguments by which Keras chooses among ways to compute the same, or what to do with masks.
 _WITHOUT_EFFECT = ("implementation", "use_cudnn", "zero_output_for_mask")
 _INSTEAD = {
-    "regularizer": "Add the penalty to the loss, or use the optimizer's weight_decay. ",
-    "weights": "Pass the array as `embeddings_initializer`. ",
+    "regularizer": "Add the penalty to the loss, or use the optimizer's weight_decay.",
+    "weights": "Pass the array as `embeddings_initializer`.",
 }
 
 # Arguments of every layer, beside its own.
@@ -74,10 +74,10 @@ def check_no_more(owner: type, given: Mapping[str, Any]) -> None:
             continue
         if name in _SWITCHED_OFF and (value is None or value == _SWITCHED_OFF[name]):
             continue
-        near = difflib.get_close_matches(name, [*layer_arguments(owner), *_OF_EVERY_LAYER], n=1)
-        hint = _INSTEAD.get(kind) or (f"Did you mean `{near[0]}`? " if near else "")
+        known = [*layer_arguments(owner), *_OF_EVERY_LAYER]
+        hint = _INSTEAD.get(kind) or near_misses(name, known, most=1, quote="`")
         raise TypeError(
-            f"{owner.__name__}: there is no argument `{name}`. {hint}Received: {name}={value!r}."
+            f"{owner.__name__}: there is no argument `{name}`. {hint} Received: {name}={value!r}."
         )
 
 
@@ -142,7 +142,7 @@ def argument_text(argument: str, value: Any, default: Any) -> str | None:
     # Layers are shown below their owner.
     if value == default or kind is nested:
         return None
-    name = activations.REGISTRY.name_of(value) if kind is activations else None
+    name = activations.ACTIVATIONS.name_of(value) if kind is activations else None
     return f"{argument}={(name or value)!r}"
 
 
@@ -185,23 +185,6 @@ def checked_sizes(owner: str, argument: str, sizes: Any) -> tuple[int | None, ..
             None if size is None else check_integer(owner, argument, size) for size in sizes
         )
     raise InvalidArgumentError(owner, argument, sizes, "a tuple of sizes, such as (784,)")
-
-
-def snake_case(name: str) -> str:
-    """Return a class's name as Keras makes it a layer's.
-
-    Args:
-        name: The class's name.
-
-    Returns:
-        The name in lower case, words joined by underscores.
-
-    Example:
-        >>> snake_case("SeparableConv2D")
-        'separable_conv2d'
-    """
-    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 def torch_dtype(owner: str, dtype: Any) -> torch.dtype | None:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 from torch import nn
 
-from feasible.arguments import InvalidArgumentError
+from feasible.object_json import from_json, to_json
+from feasible.registry import CustomObjects, Registry
 
-# Layers of this package by the name of their class, which Keras shares; filled when it is imported.
-BUILT_IN: dict[str, type[Any]] = {}
+# Filled when the package of layers is imported.
+LAYERS = Registry("layer", "keras.layers", base="Layer")
 
 
-def get(value: Any) -> Any:
+def get(value: Any, custom_objects: CustomObjects | None = None) -> Any:
     """Return the layer that a config describes.
 
     Names are looked up among the layers of this package: nothing that a config names is imported.
 
     Args:
         value: A layer, a config of one as `serialize` returns it, a list of either, or None.
+        custom_objects: Layers of your own by name.
 
     Returns:
         New layers for configs, and anything else as it is.
@@ -34,22 +35,8 @@ def get(value: Any) -> Any:
         3
     """
     if isinstance(value, list | tuple):
-        return [*map(get, value)]
-    if not isinstance(value, dict):
-        return value
-    name, config = value.get("class_name"), value.get("config")
-    if not isinstance(name, str) or not isinstance(config, dict):
-        raise InvalidArgumentError(
-            "get", "layer", value, "a config, with `class_name` and `config`"
-        )
-    if name not in BUILT_IN:
-        near = " or ".join(difflib.get_close_matches(name, BUILT_IN))
-        hint = f"Did you mean {near}? " if near else ""
-        raise ValueError(
-            f"Unknown layer {name!r}. {hint}Pass one of your own as a layer instead of its config, "
-            "or to load_model in custom_objects."
-        )
-    return BUILT_IN[name].from_config(config)
+        return [get(one, custom_objects) for one in value]
+    return from_json(LAYERS, value, custom_objects) if isinstance(value, dict) else value
 
 
 def serialize(value: Any) -> Any:
@@ -64,13 +51,4 @@ def serialize(value: Any) -> Any:
     """
     if isinstance(value, list | tuple | nn.ModuleList):
         return [*map(serialize, value)]
-    if value is None:
-        return None
-    kind = type(value)
-    built_in = BUILT_IN.get(kind.__name__) is kind
-    return {
-        "module": "keras.layers" if built_in else kind.__module__,
-        "class_name": kind.__name__,
-        "config": value.get_config(),
-        "registered_name": None if built_in else kind.__name__,
-    }
+    return None if value is None else to_json(LAYERS, value)

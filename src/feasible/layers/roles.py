@@ -9,7 +9,8 @@ from torch import nn
 from feasible import constraints
 from feasible.known_layouts import layouts_of
 from feasible.layouts import ParameterLayout
-from feasible.torch.declarations import AnyConstraint, declare, declared_constraint
+from feasible.rules import AnyConstraint
+from feasible.torch.declarations import declare, declared_constraint
 
 
 class WeightOf:

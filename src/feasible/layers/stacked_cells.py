@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from feasible.arguments import InvalidArgumentError
 from feasible.layers import nested
 from feasible.layers.cells import initial_state, output_shapes, scan
-from feasible.layers.configs import snake_case
 from feasible.layers.layer import Layer, Shape
+from feasible.registry import snake_case
 
 
 class StackedRNNCells(Layer):

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
 from feasible import constraints
+from feasible.arguments import InvalidArgumentError
 from feasible.constraints import Constraint
-from feasible.layers import InputLayer, Layer
+from feasible.layers import InputLayer, Layer, activations, initializers
 from feasible.layers.configs import layer_arguments
-from feasible.layers.nested import BUILT_IN
+from feasible.layers.nested import LAYERS
 from feasible.layers.roles import ConstraintOf, layout_of
+from feasible.object_json import class_of, object_entry, object_json, to_json
+from feasible.registry import CustomObjects
 from feasible.torch.declarations import bound_weights
-
-CustomObjects = Mapping[str, Any]
 
 # Arguments that are layers.
 _LAYERS = ("backward_layer", "cell", "cells", "layer")
-_MODULES = ("keras.layers", "keras.src.layers", "feasible.layers")
 
 _WITHOUT_EFFECT = (
     "groups",
@@ -67,19 +65,13 @@ def layer_config(layer: nn.Module, dtype: torch.dtype) -> dict[str, Any]:
             f"it. Received: {kind.__name__!r}."
         )
     _check_all_weights_are_known(layer)
-    built_in = BUILT_IN.get(kind.__name__) is kind
     try:
         # First of all, so that what cannot be written is named where it is.
         nested = _nested(layer, dtype)
         config = {**layer.get_config(), **_constraints(layer), **nested, "dtype": _policy(dtype)}
     except ValueError as error:
         raise ValueError(f"{layer.name}: {error}") from error
-    entry = {
-        "module": "keras.layers" if built_in else kind.__module__,
-        "class_name": kind.__name__,
-        "config": config,
-        "registered_name": None if built_in else kind.__name__,
-    }
+    entry = to_json(LAYERS, layer, config)
     if layer.all_weight_views() and layer.input_shape is not None:
         entry["build_config"] = {"input_shape": list(layer.input_shape)}
     return entry
@@ -105,12 +97,8 @@ def _check_all_weights_are_known(layer: Layer) -> None:
 
 
 def _policy(dtype: torch.dtype) -> dict[str, Any]:
-    return {
-        "module": "keras",
-        "class_name": "DTypePolicy",
-        "config": {"name": str(dtype).removeprefix("torch.")},
-        "registered_name": None,
-    }
+    name = str(dtype).removeprefix("torch.")
+    return object_json("DTypePolicy", {"name": name}, module="keras")
 
 
 def _constraints(layer: Layer) -> dict[str, Any]:
@@ -175,7 +163,7 @@ def layer_from_config(entry: Any, custom_objects: CustomObjects) -> Layer | Inpu
     """
     check_entry(entry)
     kind, config = _layer_class(entry, custom_objects), entry["config"]
-    if BUILT_IN.get(kind.__name__) is kind:
+    if kind in LAYERS.things:
         config = _in_keras_3(kind.__name__, config)
     try:
         return kind.from_config(  # type: ignore[no-any-return]
@@ -209,75 +197,44 @@ def check_entry(entry: Any) -> None:
     Raises:
         ValueError: If it lacks a name or a config.
     """
-    if (
-        not isinstance(entry, dict)
-        or not isinstance(entry.get("class_name"), str)
-        or not isinstance(entry.get("config"), dict)
-        or not isinstance(entry.get("registered_name"), str | None)
-        or not isinstance(entry.get("module"), str | None)
-    ):
+    try:
+        object_entry("layer", entry)
+        described = isinstance(entry.get("config"), dict)
+    except InvalidArgumentError:
+        described = False
+    if not described:
         raise ValueError(
             f"each layer must be a dict with a class_name and a config. Received: {entry!r:.200}"
         )
 
 
 def _layer_class(entry: dict[str, Any], custom_objects: CustomObjects) -> type[Any]:
-    # Configs of Keras 2 have no module. Where it is there but None, the class is a user's.
-    name, module = entry["class_name"], entry.get("module", _MODULES[0]) or ""
-    registered_name = entry.get("registered_name") or name
-    for candidate in (registered_name, name):
-        kind = custom_objects.get(candidate)
-        if inspect.isclass(kind) and issubclass(kind, Layer):
-            return kind
-    of_keras = module.startswith(_MODULES)
-    if of_keras and registered_name == name and name in BUILT_IN:
-        return BUILT_IN[name]
-    if name == "Lambda":
-        hint = "It holds code, which is never run."
-    elif of_keras:
-        near = difflib.get_close_matches(name, BUILT_IN)
-        hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(BUILT_IN)}."
-    else:
-        hint = f"If it is a layer of yours, pass custom_objects={{{registered_name!r}: ...}}."
-    raise ValueError(f"the layer {entry['config'].get('name')!r} is a {name}, unknown here. {hint}")
+    own = {
+        name: kind
+        for name, kind in custom_objects.items()
+        if inspect.isclass(kind) and issubclass(kind, Layer)
+    }
+    try:
+        kind: type[Any] = class_of(LAYERS, entry, own)
+        return kind
+    except ValueError as error:
+        code = entry["class_name"] == "Lambda"
+        raise ValueError(
+            f"the layer {entry['config'].get('name')!r} is a {entry['class_name']}, unknown here. "
+            f"{'It holds code, which is never run.' if code else error}"
+        ) from error
 
 
 def _argument(name: str, value: Any, custom_objects: CustomObjects) -> Any:
     """Return an argument's value, with what stands for a custom object replaced by it."""
     if name.endswith("_constraint"):
         return constraints.deserialize(value, custom_objects)
-    if name.endswith(("activation", "_initializer")):
-        return custom_object(value, custom_objects)
+    if name.endswith("activation"):
+        return activations.get(value, custom_objects)
+    if name.endswith("_initializer"):
+        return initializers.get(value, custom_objects)
     if name in _LAYERS and isinstance(value, dict):
         return layer_from_config(value, custom_objects)
     if name in _LAYERS and isinstance(value, list):
         return [layer_from_config(one, custom_objects) for one in value]
-    return value
-
-
-def custom_object(value: Any, custom_objects: CustomObjects) -> Any:
-    """Return what a name, or a config of Keras's, stands for among the custom objects.
-
-    Args:
-        value: A name, a config, or anything else.
-        custom_objects: Classes and functions by name.
-
-    Returns:
-        The function, or an instance of the class; the value as it is if there is none.
-
-    Example:
-        >>> custom_object("twice", {"twice": abs}), custom_object("relu", {"twice": abs})
-        (<built-in function abs>, 'relu')
-    """
-    if isinstance(value, str):
-        return custom_objects.get(value, value)
-    if not isinstance(value, dict):
-        return value
-    config = value.get("config")
-    if value.get("class_name") == "function":
-        return custom_objects.get(config, value) if isinstance(config, str) else value
-    for name in (value.get("registered_name"), value.get("class_name")):
-        found = custom_objects.get(name) if isinstance(name, str) else None
-        if found is not None and hasattr(found, "from_config"):
-            return found.from_config(config)
     return value

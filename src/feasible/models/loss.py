@@ -9,9 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from feasible.arguments import InvalidArgumentError, check_choice
-from feasible.models import losses
-from feasible.models.lookup import find
-from feasible.models.losses import LossFunction, align_labels, full_precision
+from feasible.models.losses import LOSSES, LossFunction, align_labels, full_precision
 
 
 class Loss(nn.Module):
@@ -93,7 +91,7 @@ def get(identifier: Any) -> Loss | None:
     if identifier is None or isinstance(identifier, Loss):
         return identifier
     if isinstance(identifier, str):
-        return Loss(find("loss", identifier, losses.FUNCTIONS, losses.ALIASES))
+        return Loss(LOSSES.find(identifier))
     if isinstance(identifier, dict):
         return _configured(identifier)
     if inspect.isclass(identifier):
@@ -110,7 +108,7 @@ _SWITCHED_OFF = {"axis": -1, "ignore_class": None}
 
 
 def _configured(config: dict[str, Any]) -> Loss:
-    function = find("loss", str(config.get("class_name")), losses.FUNCTIONS, losses.ALIASES)
+    function = LOSSES.find(str(config.get("class_name")))
     options = {
         name: value
         for name, value in (config.get("config") or {}).items()

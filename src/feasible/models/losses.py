@@ -16,6 +16,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from feasible.registry import Registry
+
+LOSSES = Registry("loss", "keras.losses", any_case=True)
+
 # What Keras keeps probabilities, and what is divided by, away from zero by.
 EPSILON = 1e-7
 
@@ -68,24 +72,28 @@ def _elementwise(function: Callable[..., Tensor]) -> LossFunction:
     return checked
 
 
+@LOSSES.built_in("mse")
 @_elementwise
 def mean_squared_error(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """Return the mean of squared differences over the last axis."""
     return (y_pred - y_true).square().mean(-1)
 
 
+@LOSSES.built_in("mae")
 @_elementwise
 def mean_absolute_error(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """Return the mean of absolute differences over the last axis."""
     return (y_pred - y_true).abs().mean(-1)
 
 
+@LOSSES.built_in("mape")
 @_elementwise
 def mean_absolute_percentage_error(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """Return the mean of absolute differences, in hundredths of the label, over the last axis."""
     return 100 * ((y_true - y_pred) / y_true.abs().clamp(min=EPSILON)).abs().mean(-1)
 
 
+@LOSSES.built_in("msle")
 @_elementwise
 def mean_squared_logarithmic_error(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """Return the mean of squared differences of log(1 + value) over the last axis."""
@@ -93,6 +101,7 @@ def mean_squared_logarithmic_error(y_true: Tensor, y_pred: Tensor) -> Tensor:
     return (predicted - true).square().mean(-1)
 
 
+@LOSSES.built_in()
 @_elementwise
 def huber(y_true: Tensor, y_pred: Tensor, delta: float = 1.0) -> Tensor:
     """Return half the squared difference up to `delta`, and a line beyond; mean of the last axis.
@@ -102,6 +111,7 @@ def huber(y_true: Tensor, y_pred: Tensor, delta: float = 1.0) -> Tensor:
     return functional.huber_loss(y_pred, y_true, reduction="none", delta=delta).mean(-1)
 
 
+@LOSSES.built_in()
 @_elementwise
 def log_cosh(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """Return the mean of the logarithm of the difference's hyperbolic cosine over the last axis."""
@@ -109,6 +119,7 @@ def log_cosh(y_true: Tensor, y_pred: Tensor) -> Tensor:
     return (difference + functional.softplus(-2 * difference) - math.log(2)).mean(-1)
 
 
+@LOSSES.built_in()
 @_elementwise
 def cosine_similarity(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """Return minus the cosine of the angle between label and prediction, along the last axis."""
@@ -116,6 +127,7 @@ def cosine_similarity(y_true: Tensor, y_pred: Tensor) -> Tensor:
     return -(true * predicted).sum(-1)
 
 
+@LOSSES.built_in("kld")
 @_elementwise
 def kl_divergence(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """Return the Kullback-Leibler divergence of the predicted distribution from the true one."""
@@ -123,6 +135,7 @@ def kl_divergence(y_true: Tensor, y_pred: Tensor) -> Tensor:
     return (true * torch.log(true / predicted)).sum(-1)
 
 
+@LOSSES.built_in()
 @_elementwise
 def poisson(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """Return the negative log likelihood of counts under rates, up to a constant."""
@@ -135,18 +148,21 @@ def _signs(y_true: Tensor) -> Tensor:
     return torch.where(binary, 2 * y_true - 1, y_true)
 
 
+@LOSSES.built_in()
 @_elementwise
 def hinge(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """Return the mean of how far predictions are from the margin, for labels of -1 or 0, and 1."""
     return (1 - _signs(y_true) * y_pred).clamp(min=0).mean(-1)
 
 
+@LOSSES.built_in()
 @_elementwise
 def squared_hinge(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """Return the mean square of how far predictions are from the margin."""
     return (1 - _signs(y_true) * y_pred).clamp(min=0).square().mean(-1)
 
 
+@LOSSES.built_in()
 @_elementwise
 def categorical_hinge(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """Return how far the true class's score is from the margin above the best of the others."""
@@ -154,6 +170,7 @@ def categorical_hinge(y_true: Tensor, y_pred: Tensor) -> Tensor:
     return (best_other - (y_true * y_pred).sum(-1) + 1).clamp(min=0)
 
 
+@LOSSES.built_in("bce")
 @_elementwise
 def binary_crossentropy(
     y_true: Tensor, y_pred: Tensor, from_logits: bool = False, label_smoothing: float = 0.0
@@ -174,6 +191,7 @@ def _log_probabilities(y_pred: Tensor, from_logits: bool) -> Tensor:
     return torch.log((y_pred / y_pred.sum(-1, keepdim=True)).clamp(EPSILON, 1 - EPSILON))
 
 
+@LOSSES.built_in()
 @_elementwise
 def categorical_crossentropy(
     y_true: Tensor, y_pred: Tensor, from_logits: bool = False, label_smoothing: float = 0.0
@@ -183,6 +201,7 @@ def categorical_crossentropy(
     return -(y_true * _log_probabilities(y_pred, from_logits)).sum(-1)
 
 
+@LOSSES.built_in()
 def sparse_categorical_crossentropy(
     y_true: Tensor, y_pred: Tensor, from_logits: bool = False
 ) -> Tensor:
@@ -237,38 +256,7 @@ _CROSSENTROPIES = {
 }
 
 
+@LOSSES.built_in("ce")
 def crossentropy(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """Return the cross entropy that fits the shapes of labels and predictions."""
     return _CROSSENTROPIES[target_kind(y_true, y_pred)](y_true, y_pred)
-
-
-FUNCTIONS: dict[str, LossFunction] = {
-    function.__name__: function
-    for function in (
-        mean_squared_error,
-        mean_absolute_error,
-        mean_absolute_percentage_error,
-        mean_squared_logarithmic_error,
-        huber,
-        log_cosh,
-        cosine_similarity,
-        kl_divergence,
-        poisson,
-        hinge,
-        squared_hinge,
-        categorical_hinge,
-        binary_crossentropy,
-        categorical_crossentropy,
-        sparse_categorical_crossentropy,
-        crossentropy,
-    )
-}
-ALIASES = {
-    "mse": "mean_squared_error",
-    "mae": "mean_absolute_error",
-    "mape": "mean_absolute_percentage_error",
-    "msle": "mean_squared_logarithmic_error",
-    "kld": "kl_divergence",
-    "bce": "binary_crossentropy",
-    "ce": "crossentropy",
-}

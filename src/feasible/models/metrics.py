@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torchmetrics import classification
 
 from feasible.arguments import InvalidArgumentError
-from feasible.layers.configs import snake_case
-from feasible.models import accuracies, losses
-from feasible.models.lookup import find
-from feasible.models.losses import align_labels, full_precision
+from feasible.models import losses
+from feasible.models.accuracies import METRICS
+from feasible.models.losses import LOSSES, align_labels, full_precision
+from feasible.registry import snake_case
 
 
 class Mean(torchmetrics.Metric):
@@ -105,19 +105,14 @@ def _decisions(y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
     return (prediction > 0.5).long(), label
 
 
+@METRICS.built_in()
 def cosine_similarity(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """Return the cosine of the angle between label and prediction; the loss is minus this."""
     return -losses.cosine_similarity(y_true, y_pred)
 
 
-_MEANS = {
-    **losses.FUNCTIONS,
-    **accuracies.FUNCTIONS,
-    "cosine_similarity": cosine_similarity,
-}
-
-_NAMED: dict[str, Callable[[], MetricEntry]] = {
-    **{name: functools.partial(_mean_of, function) for name, function in _MEANS.items()},
+# Those that are no means over samples.
+_GATHERED: dict[str, Callable[[], MetricEntry]] = {
     "root_mean_squared_error": lambda: MetricEntry(
         torchmetrics.MeanSquaredError(squared=False), _flat
     ),
@@ -125,7 +120,11 @@ _NAMED: dict[str, Callable[[], MetricEntry]] = {
     "recall": lambda: MetricEntry(classification.BinaryRecall(), _decisions),
     "auc": lambda: MetricEntry(classification.BinaryAUROC(thresholds=200), _scores),
 }
-_ALIASES = {**losses.ALIASES, "acc": "accuracy"}
+for _name, _gathered in _GATHERED.items():
+    METRICS.add(_gathered, _name)
+for _loss in LOSSES.things:
+    if _loss is not losses.cosine_similarity:
+        METRICS.add(_loss, *LOSSES.names(_loss))
 
 Metrics = Iterable[Any] | Mapping[str, Any]
 
@@ -183,7 +182,8 @@ def _name_of(metric: Any) -> str:
 
 def _entry(metric: Any) -> MetricEntry:
     if isinstance(metric, str):
-        return find("metric", metric, _NAMED, _ALIASES)()
+        found = METRICS.find(metric)
+        return found() if found in _GATHERED.values() else _mean_of(found)
     if isinstance(metric, torchmetrics.Metric):
         fresh = metric.clone()
         fresh.reset()

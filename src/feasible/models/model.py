@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from feasible.models import data
+from feasible.models import data, weight_files
 from feasible.models.compiled import CompiledModel, Values, as_return_value
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ class Model(CompiledModel):
             ValueError: If a layer has no weights yet, because no input has been seen.
             InvalidArgumentError: If the path cannot be used.
         """
-        weights.save_weights(self, path)
+        weight_files.save_weights(self, path)
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
         """Load the weights from a safetensors file, all of them or none.
@@ -248,4 +248,4 @@ class Model(CompiledModel):
                 changed then.
             InvalidArgumentError: If the path does not end in ``.safetensors``.
         """
-        weights.load_weights(self, path)
+        weight_files.load_weights(self, path)

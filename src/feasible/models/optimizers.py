@@ -16,13 +16,16 @@ from torch.optim import Optimizer
 
 from feasible.arguments import InvalidArgumentError, check_number
 from feasible.models.adam import Adam
-from feasible.models.lookup import find
 from feasible.models.rmsprop import RMSprop
+from feasible.registry import Registry
+
+OPTIMIZERS = Registry("optimizer", "keras.optimizers", any_case=True)
 
 # From a model's parameters to an optimizer over them.
 OptimizerFactory = Callable[[Iterable[Tensor]], Optimizer]
 
 
+@OPTIMIZERS.built_in()
 def sgd(
     learning_rate: float = 0.01, momentum: float = 0.0, nesterov: bool = False
 ) -> OptimizerFactory:
@@ -32,6 +35,7 @@ def sgd(
     )
 
 
+@OPTIMIZERS.built_in()
 def rmsprop(
     learning_rate: float = 0.001,
     rho: float = 0.9,
@@ -45,6 +49,7 @@ def rmsprop(
     )
 
 
+@OPTIMIZERS.built_in()
 def adam(
     learning_rate: float = 0.001,
     beta_1: float = 0.9,
@@ -58,6 +63,7 @@ def adam(
     )
 
 
+@OPTIMIZERS.built_in()
 def adamw(
     learning_rate: float = 0.001,
     weight_decay: float = 0.004,
@@ -78,6 +84,7 @@ def adamw(
     )
 
 
+@OPTIMIZERS.built_in()
 def adagrad(
     learning_rate: float = 0.001, initial_accumulator_value: float = 0.1, epsilon: float = 1e-7
 ) -> OptimizerFactory:
@@ -91,6 +98,7 @@ def adagrad(
     )
 
 
+@OPTIMIZERS.built_in()
 def adadelta(
     learning_rate: float = 0.001, rho: float = 0.95, epsilon: float = 1e-7
 ) -> OptimizerFactory:
@@ -98,6 +106,7 @@ def adadelta(
     return functools.partial(torch.optim.Adadelta, lr=learning_rate, rho=rho, eps=epsilon)
 
 
+@OPTIMIZERS.built_in()
 def adamax(
     learning_rate: float = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7
 ) -> OptimizerFactory:
@@ -107,6 +116,7 @@ def adamax(
     )
 
 
+@OPTIMIZERS.built_in()
 def nadam(
     learning_rate: float = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7
 ) -> OptimizerFactory:
@@ -120,11 +130,6 @@ def nadam(
         momentum_decay=1.0,
     )
 
-
-FACTORIES: dict[str, Callable[..., OptimizerFactory]] = {
-    function.__name__: function
-    for function in (sgd, rmsprop, adam, adamw, adagrad, adadelta, adamax, nadam)
-}
 
 # Arguments of every optimizer of Keras that change nothing at these values, and what to use else.
 _OF_KERAS: dict[str, tuple[tuple[Any, ...], str]] = {
@@ -175,7 +180,7 @@ def get(identifier: Any, **arguments: Any) -> OptimizerFactory | Optimizer:
 
 
 def _made(name: str, config: Mapping[str, Any]) -> OptimizerFactory:
-    factory = find("optimizer", name, FACTORIES)
+    factory: Callable[..., OptimizerFactory] = OPTIMIZERS.find(name)
     known = inspect.signature(factory).parameters
     arguments = {}
     for argument, value in config.items():

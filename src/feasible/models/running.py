@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ProgressBar
@@ -14,10 +14,12 @@ from lightning.pytorch.profilers import PassThroughProfiler
 from feasible.arguments import check_choice, check_integer
 from feasible.models.data import Loader
 from feasible.models.history import History
-from feasible.models.model import Model
 from feasible.models.progress import Progress
 from feasible.models.quiet import quiet
 from feasible.models.training import Training
+
+if TYPE_CHECKING:
+    from feasible.models.model import Model
 
 Callbacks = Sequence[Callback] | Callback | None
 

@@ -13,8 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from feasible.arguments import InvalidArgumentError
-from feasible.keras import (
+from feasible.archives import (
     Archive,
     ArchiveError,
     LegacyFile,
@@ -22,14 +21,17 @@ from feasible.keras import (
     open_archive,
     write_archive,
 )
+from feasible.arguments import InvalidArgumentError
 from feasible.layers.layer import as_tensor
 from feasible.layouts import ParameterLayout
 from feasible.models.chain import chain
-from feasible.models.layer_config import UNSUITABLE, CustomObjects, custom_object
+from feasible.models.layer_config import UNSUITABLE
 from feasible.models.sequential import Sequential
 from feasible.models.sequential_config import sequential_config, sequential_from_config
 from feasible.models.weight_files import check_built
 from feasible.models.weight_groups import Group, archive_groups, legacy_groups
+from feasible.object_json import FUNCTION, object_entry
+from feasible.registry import CustomObjects
 from feasible.replacing import replacing
 
 # What Keras keeps of `compile` that does not change what is computed.
@@ -195,19 +197,24 @@ def _compile_arguments(config: dict[str, Any], custom_objects: CustomObjects) ->
     arguments = {}
     for name, value in config.items():
         if name == "metrics" and isinstance(value, list):
-            arguments[name] = [_named(custom_object(one, custom_objects)) for one in value]
+            arguments[name] = [_named(one, custom_objects) for one in value]
         elif name in ("optimizer", "loss", "metrics"):
-            arguments[name] = _named(custom_object(value, custom_objects))
+            arguments[name] = _named(value, custom_objects)
         elif value is not None and name not in _WITHOUT_EFFECT:
             raise ValueError(f"there is no argument {name!r}, which is {value!r:.80}")
     return arguments
 
 
-def _named(value: Any) -> Any:
-    """Return the name of what Keras describes by no more than that, and anything else as it is."""
+def _named(value: Any, custom_objects: CustomObjects) -> Any:
+    """Return a custom object, or the name of what Keras describes by no more than that."""
+    if isinstance(value, str):
+        return custom_objects.get(value, value)
     if not isinstance(value, dict):
         return value
-    name, config = value.get("class_name"), value.get("config")
-    if name == "function":
-        return config
-    return name if isinstance(config, dict) and set(config) <= {"name", "dtype"} else value
+    one = object_entry("argument", value)
+    found = next((custom_objects[name] for name in one.names if name in custom_objects), None)
+    if one.class_name == FUNCTION:
+        return found or one.config
+    if found is not None and hasattr(found, "from_config"):
+        return found.from_config(one.config)
+    return one.class_name if set(one.config) <= {"name", "dtype"} else value

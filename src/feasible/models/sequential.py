@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from feasible.arguments import InvalidArgumentError
-from feasible.layers.configs import snake_case
 from feasible.layers.input import InputLayer
 from feasible.layers.layer import Layer, Shape, as_tensor
 from feasible.models.model import Model
 from feasible.models.modes import evaluating
+from feasible.registry import snake_case
 
 
 class Sequential(Model):

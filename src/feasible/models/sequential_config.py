@@ -11,12 +11,13 @@ from feasible.layers import Embedding, InputLayer, Layer
 from feasible.models.chain import chain, is_model
 from feasible.models.layer_config import (
     UNSUITABLE,
-    CustomObjects,
     layer_config,
     layer_from_config,
 )
 from feasible.models.sequential import Sequential
 from feasible.models.weight_views import weight_views
+from feasible.object_json import object_json
+from feasible.registry import CustomObjects
 
 
 def sequential_config(model: nn.Module, dtype: torch.dtype | None = None) -> dict[str, Any]:
@@ -52,18 +53,14 @@ def sequential_config(model: nn.Module, dtype: torch.dtype | None = None) -> dic
             dtype = _dtype_of(layer, dtype)
             layers.append(layer_config(layer, dtype))
     shape = list(model.input_shape)
-    return {
-        "module": "keras",
-        "class_name": "Sequential",
-        "config": {
-            "name": model.name,
-            "trainable": model.trainable,
-            "layers": layers,
-            "build_input_shape": shape,
-        },
-        "registered_name": None,
-        "build_config": {"input_shape": shape},
+    config = {
+        "name": model.name,
+        "trainable": model.trainable,
+        "layers": layers,
+        "build_input_shape": shape,
     }
+    entry = object_json("Sequential", config, module="keras")
+    return {**entry, "build_config": {"input_shape": shape}}
 
 
 def _input_config(model: Sequential) -> dict[str, Any]:
@@ -71,18 +68,14 @@ def _input_config(model: Sequential) -> dict[str, Any]:
     first: nn.Module = model
     while isinstance(first, Sequential) and len(first):
         first = first[0]
-    return {
-        "module": "keras.layers",
-        "class_name": "InputLayer",
-        "config": {
-            "batch_shape": list(model.input_shape or ()),
-            "dtype": "int32" if isinstance(first, Embedding) else "float32",
-            "sparse": False,
-            "ragged": False,
-            "name": next(name for name in names if name not in model.layer_names),
-        },
-        "registered_name": None,
+    config = {
+        "batch_shape": list(model.input_shape or ()),
+        "dtype": "int32" if isinstance(first, Embedding) else "float32",
+        "sparse": False,
+        "ragged": False,
+        "name": next(name for name in names if name not in model.layer_names),
     }
+    return object_json("InputLayer", config, module="keras.layers")
 
 
 def _dtype_of(layer: nn.Module, before: torch.dtype) -> torch.dtype:

@@ -9,8 +9,8 @@ import safetensors.torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from feasible.archives import ArchiveError
 from feasible.arguments import InvalidArgumentError
-from feasible.keras import ArchiveError
 from feasible.layers import Layer
 from feasible.replacing import replacing
 

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from feasible.layers import Layer
-from feasible.layers.configs import snake_case
 from feasible.layouts import ParameterLayout
 from feasible.models.sequential import Sequential
+from feasible.registry import snake_case
 
 Views = list[tuple[ParameterLayout, Tensor]]
 

@@ -121,7 +121,7 @@ def expand_dims(x: ArrayLike, axis: int | Sequence[int]) -> Array:
     """
     _, (array,) = together(x)
     rank = array.ndim + len(as_tuple(axis))
-    for position in sorted(count_from_zero("expand_dims", one, rank) for one in as_tuple(axis)):
+    for position in sorted(nonnegative_axis("expand_dims", one, rank) for one in as_tuple(axis)):
         array = apply("expand_dims", array, axis=position)
     return array
 
@@ -254,7 +254,7 @@ def triu(x: ArrayLike, k: int = 0) -> Array:
     return apply("triu", x, k=k)
 
 
-def count_from_zero(function: str, axis: int, rank: int) -> int:
+def nonnegative_axis(function: str, axis: int, rank: int) -> int:
     """Return an axis counted from 0, of an array with so many axes.
 
     Args:
@@ -269,7 +269,7 @@ def count_from_zero(function: str, axis: int, rank: int) -> int:
         InvalidArgumentError: If there is no such axis.
 
     Example:
-        >>> count_from_zero("take", -1, 3)
+        >>> nonnegative_axis("take", -1, 3)
         2
     """
     if not -rank <= axis < rank:

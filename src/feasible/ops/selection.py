@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from feasible.arguments import InvalidArgumentError
 from feasible.backends import Array, astype
-from feasible.ops.arrangement import count_from_zero, ravel, reshape
+from feasible.ops.arrangement import nonnegative_axis, ravel, reshape
 from feasible.ops.dispatch import INTEGER, ArrayLike, apply, together
 
 
@@ -66,7 +66,7 @@ def split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0)
         [array([1., 2.], dtype=float32), array([3., 4.], dtype=float32)]
     """
     _, (array,) = together(x)
-    position = count_from_zero("split", axis, array.ndim)
+    position = nonnegative_axis("split", axis, array.ndim)
     length = array.shape[position]
     if isinstance(indices_or_sections, int):
         if indices_or_sections < 1 or length % indices_or_sections:
@@ -107,7 +107,7 @@ def take(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> Array:
         return take(ravel(x), indices, axis=0)
     xp, (array,) = together(x)
     positions = _positions(indices, array)
-    axis = count_from_zero("take", axis, array.ndim)
+    axis = nonnegative_axis("take", axis, array.ndim)
     taken = xp.take(array, xp.reshape(positions, (-1,)), axis=axis)
     return reshape(taken, (*array.shape[:axis], *positions.shape, *array.shape[axis + 1 :]))
 

@@ -8,8 +8,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from feasible.rules import AnyConstraint
 from feasible.torch.applying import apply_alone, observers, observers_of
-from feasible.torch.declarations import AnyConstraint, Bound, Declaration
+from feasible.torch.declarations import Bound, Declaration
 from feasible.torch.fast import Plan
 from feasible.torch.storing import store
 from feasible.torch.weights import is_sharded

@@ -19,10 +19,9 @@ from feasible.constraints.parts import refuse_complex
 from feasible.known_layouts import layouts_of
 from feasible.layouts import ParameterLayout
 from feasible.report import Report
-from feasible.rules import Rules, as_rules, match
+from feasible.rules import AnyConstraint, Rules, as_rules, match
 from feasible.selectors import Selector, Target, check_selector, select
 from feasible.torch.declarations import (
-    AnyConstraint,
     Bound,
     Declaration,
     attach,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
@@ -17,13 +17,12 @@ from feasible.constraints.base import is_whole_call
 from feasible.constraints.function import as_constraint
 from feasible.constraints.parts import refuse_complex
 from feasible.layouts import ParameterLayout
+from feasible.rules import AnyConstraint
 from feasible.torch.calling import try_out
 from feasible.torch.fast import Plan
 from feasible.torch.plans import plan_of
 from feasible.torch.storing import require_storable
 from feasible.torch.weights import Weight, weight_of, whole
-
-AnyConstraint = Callable[[Any], Any]
 
 _ATTRIBUTE = "_feasible_constraints"
 

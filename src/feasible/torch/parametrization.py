@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from feasible.arguments import InvalidArgumentError
 from feasible.known_layouts import layouts_of
 from feasible.layouts import ParameterLayout
-from feasible.torch.declarations import AnyConstraint, prepare
+from feasible.rules import AnyConstraint
+from feasible.torch.declarations import prepare
 from feasible.torch.weights import weight_of
 
 

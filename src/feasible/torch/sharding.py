@@ -13,7 +13,6 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor import DTensor, Replicate, Shard
-from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
 
 from feasible.constraints import Constraint
 from feasible.constraints.base import is_whole_call
@@ -103,14 +102,26 @@ def _sharded(bound: Bound) -> DTensor:
     return tensor
 
 
+def _offsets(weight: DTensor) -> list[int]:
+    """Return where on each axis what is in this process begins: axes are cut as `chunk` does."""
+    sizes, offsets = list(weight.shape), [0] * weight.ndim
+    mesh = weight.device_mesh
+    ranks = mesh.get_coordinate() or [0] * mesh.ndim
+    for placement, count, rank in zip(weight.placements, mesh.shape, ranks, strict=True):
+        if isinstance(placement, Shard):
+            axis = placement.dim
+            chunk = math.ceil(sizes[axis] / count)
+            begins = min(rank * chunk, sizes[axis])
+            offsets[axis] += begins
+            sizes[axis] = min(chunk, sizes[axis] - begins)
+    return offsets
+
+
 def _piece(bound: Bound, weight: DTensor) -> _Piece:
     """Return what of a weight is in this process."""
     constraint: Constraint = bound.constraint  # type: ignore[assignment]
     layout = bound.layout
-    _, offsets = compute_local_shape_and_global_offset(
-        weight.shape, weight.device_mesh, weight.placements
-    )
-    local = local_piece(layout, weight.shape, weight.to_local(), offsets)
+    local = local_piece(layout, weight.shape, weight.to_local(), _offsets(weight))
     axes, (_, length) = constraint.vector_axes(local.shape), constraint.vectors(local.shape)
     stored = {layout.placement(weight.shape).stored_axes[axis] for axis in axes}
     crosses = any(one.is_shard(axis) for axis in stored for one in weight.placements)

@@ -22,13 +22,13 @@ from feasible.torch.fast.rescaling import RescalingPlan
 from feasible.torch.plans import plan_of
 
 # In compiled loops where there are some, as usual; or as where Numba is not installed.
-WAYS = ["compiled", "by operations"]
+WAYS = ["compile_loop", "by operations"]
 every_way = pytest.mark.parametrize("way", WAYS)
 
 
-def rescale(constraint: Any, *views: torch.Tensor, way: str = "compiled") -> None:
+def rescale(constraint: Any, *views: torch.Tensor, way: str = "compile_loop") -> None:
     """Project weights that are alike in their own storage."""
-    only = can_be_compiled if way == "compiled" else lambda weight: False
+    only = can_be_compiled if way == "compile_loop" else lambda weight: False
     with mock.patch.object(fast, "can_be_compiled", only):
         planned = [plan_of(constraint, view) for view in views]
     (plan,) = {plan for plan, _ in planned}
@@ -357,7 +357,7 @@ def test_a_loop_is_compiled_when_there_is_a_weight_to_project(
     asked: list[str] = []
     compiled = loops.compile_loop
     monkeypatch.setattr(
-        loops, "compiled", lambda name, *a: asked.append(name) or compiled(name, *a)
+        loops, "compile_loop", lambda name, *a: asked.append(name) or compiled(name, *a)
     )
     plan, stored = plan_of(MaxNorm(0.625), torch.ones(11, 13))
     assert asked == []

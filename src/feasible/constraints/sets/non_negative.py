@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from feasible.backends import Array
 from feasible.constraints.base import Constraint
 from feasible.constraints.gate import Measurement
+from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.parts import Part, Steps
 
 
+@CONSTRAINTS.built_in("nonneg")
 class NonNeg(Constraint):
     """Set the negative entries of a weight to zero.
 

@@ -11,6 +11,7 @@ from feasible.constraints.axes import Axis, check_axis
 from feasible.constraints.base import Constraint
 from feasible.constraints.euclidean import Norms, norms, squares
 from feasible.constraints.gate import Measurement
+from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.parts import Part, Steps
 from feasible.constraints.precision import Precision
 
@@ -31,6 +32,7 @@ class Limits(NamedTuple):
     most: float
 
 
+@CONSTRAINTS.built_in("normconstraint", of_keras=False)
 class NormConstraint(Constraint):
     """A constraint that scales each vector of a weight to bring its norm between two bounds.
 
@@ -159,6 +161,7 @@ class NormConstraint(Constraint):
         return {**config, "axis": axis}
 
 
+@CONSTRAINTS.built_in("maxnorm")
 class MaxNorm(NormConstraint):
     """Keep the norm of each vector at or below a bound.
 
@@ -190,6 +193,7 @@ class MaxNorm(NormConstraint):
         super().__init__(0, max_value, 1, axis)
 
 
+@CONSTRAINTS.built_in("minmaxnorm")
 class MinMaxNorm(NormConstraint):
     """Keep the norm of each vector between two bounds, or move it there step by step.
 
@@ -217,6 +221,7 @@ class MinMaxNorm(NormConstraint):
         super().__init__(min_value, max_value, rate, axis)
 
 
+@CONSTRAINTS.built_in("unitnorm")
 class UnitNorm(NormConstraint):
     """Give each vector norm 1; a zero vector, which has no direction, stays zero.
 

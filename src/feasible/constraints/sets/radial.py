@@ -10,12 +10,14 @@ from feasible.arguments import InvalidArgumentError, check_choice
 from feasible.backends import Array, accumulation_dtype, astype, namespace
 from feasible.constraints.base import Constraint
 from feasible.constraints.gate import moves
+from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.parts import Part, Steps
 
 Rings = Literal["documented", "mean", "legacy"]
 Metric = Literal["chebyshev", "euclidean"]
 
 
+@CONSTRAINTS.built_in("radialconstraint", of_keras=False)
 class RadialConstraint(Constraint):
     """Give a convolution kernel one value a ring around its centre.
 

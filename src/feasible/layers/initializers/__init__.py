@@ -2,6 +2,7 @@
 
 from feasible.layers.initializers.constant import Constant, Identity, Ones, Zeros
 from feasible.layers.initializers.initializer import Initializer
+from feasible.layers.initializers.lookup import get, register, serialize
 from feasible.layers.initializers.random import (
     GlorotNormal,
     GlorotUniform,
@@ -16,7 +17,6 @@ from feasible.layers.initializers.random import (
     VarianceScaling,
     compute_fans,
 )
-from feasible.layers.initializers.serialization import get, register, serialize
 
 __all__ = [
     "Constant",

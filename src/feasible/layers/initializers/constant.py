@@ -10,14 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from feasible.arguments import InvalidArgumentError, check_number
-from feasible.layers.initializers.initializer import Initializer
+from feasible.config_values import decode_value, encode_value
+from feasible.layers.initializers.initializer import INITIALIZERS, Initializer
 
 
+@INITIALIZERS.built_in("zero")
 @dataclass(frozen=True, eq=False)
 class Zeros(Initializer):
     """Zeros."""
 
 
+@INITIALIZERS.built_in("one")
 @dataclass(frozen=True, eq=False)
 class Ones(Initializer):
     """Ones."""
@@ -27,6 +30,7 @@ class Ones(Initializer):
         return values.fill_(1)
 
 
+@INITIALIZERS.built_in()
 @dataclass(frozen=True, eq=False)
 class Constant(Initializer):
     """One number throughout, or the values of an array.
@@ -47,7 +51,7 @@ class Constant(Initializer):
 
     def __post_init__(self) -> None:
         """Check the value, and take the array out of a config of Keras's."""
-        value = _decoded(self.value)
+        value = decode_value(self.value)
         if isinstance(value, Tensor):
             value = value.detach().cpu().numpy()
         if not isinstance(value, int | float):
@@ -74,12 +78,10 @@ class Constant(Initializer):
         Returns:
             The number, or a dict with the array as lists.
         """
-        if not isinstance(self.value, np.ndarray):
-            return {"value": self.value}
-        config = {"value": self.value.tolist(), "dtype": self.value.dtype.name}
-        return {"value": {"class_name": "__numpy__", "config": config}}
+        return {"value": encode_value("Constant", "value", self.value)}
 
 
+@INITIALIZERS.built_in("IdentityInitializer")
 @dataclass(frozen=True, eq=False)
 class Identity(Initializer):
     """The identity matrix, times a gain; it fills matrices only.
@@ -109,15 +111,3 @@ class Identity(Initializer):
                 f"Identity: a weight must have 2 axes. Received: shape {tuple(values.shape)}."
             )
         return nn.init.eye_(values).mul_(self.gain)
-
-
-def _decoded(value: Any) -> Any:
-    """Return the array that a config of Keras's holds; anything else as it is."""
-    if not isinstance(value, dict) or value.get("class_name") not in ("__numpy__", "__tensor__"):
-        return value
-    config = value.get("config")
-    if not isinstance(config, dict) or not {"value", "dtype"} <= config.keys():
-        return value
-    dtype = np.dtype(config["dtype"])
-    # A dtype of texts can ask for any amount of memory.
-    return np.array(config["value"], dtype=dtype if dtype.kind in "fiu" else None)

@@ -10,6 +10,14 @@ import torch
 from torch import Tensor
 
 from feasible.arguments import check_integer
+from feasible.registry import Registry
+
+INITIALIZERS = Registry(
+    "initializer",
+    "keras.initializers",
+    base="Initializer",
+    decorator="feasible.layers.initializers.register",
+)
 
 
 class Initializer:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from feasible.arguments import InvalidArgumentError, check_choice, check_number
-from feasible.layers.initializers.initializer import Initializer
+from feasible.layers.initializers.initializer import INITIALIZERS, Initializer
 
 Mode = Literal["fan_in", "fan_out", "fan_avg"]
 Distribution = Literal["truncated_normal", "untruncated_normal", "uniform"]
@@ -24,6 +24,7 @@ def _truncated_normal(values: Tensor, generator: torch.Generator | None) -> Tens
     return nn.init.trunc_normal_(values, 0.0, 1.0, -2.0, 2.0, generator=generator)
 
 
+@INITIALIZERS.built_in("normal")
 @dataclass(frozen=True, eq=False)
 class RandomNormal(Initializer):
     """Values of a normal distribution.
@@ -51,6 +52,7 @@ class RandomNormal(Initializer):
         return values.normal_(self.mean, self.stddev, generator=generator)
 
 
+@INITIALIZERS.built_in()
 class TruncatedNormal(RandomNormal):
     """Values of a normal distribution, those beyond two deviations from the mean left out.
 
@@ -67,6 +69,7 @@ class TruncatedNormal(RandomNormal):
         return _truncated_normal(values, generator).mul_(self.stddev).add_(self.mean)
 
 
+@INITIALIZERS.built_in("uniform")
 @dataclass(frozen=True, eq=False)
 class RandomUniform(Initializer):
     """Values of a uniform distribution.
@@ -94,6 +97,7 @@ class RandomUniform(Initializer):
         return values.uniform_(self.minval, self.maxval, generator=generator)
 
 
+@INITIALIZERS.built_in()
 @dataclass(frozen=True, eq=False)
 class VarianceScaling(Initializer):
     """Values whose variance is `scale` divided by a number of units.
@@ -167,6 +171,7 @@ class _Preset(Initializer):
         return VarianceScaling(*arguments)._filled(values, generator)
 
 
+@INITIALIZERS.built_in()
 class GlorotNormal(_Preset):
     """Truncated normal values of variance ``2 / (fan_in + fan_out)``.
 
@@ -178,6 +183,7 @@ class GlorotNormal(_Preset):
     scaling = (1.0, "fan_avg", "truncated_normal")
 
 
+@INITIALIZERS.built_in()
 class GlorotUniform(_Preset):
     """Uniform values of variance ``2 / (fan_in + fan_out)``.
 
@@ -189,6 +195,7 @@ class GlorotUniform(_Preset):
     scaling = (1.0, "fan_avg", "uniform")
 
 
+@INITIALIZERS.built_in()
 class HeNormal(_Preset):
     """Truncated normal values of variance ``2 / fan_in``.
 
@@ -199,6 +206,7 @@ class HeNormal(_Preset):
     scaling = (2.0, "fan_in", "truncated_normal")
 
 
+@INITIALIZERS.built_in()
 class HeUniform(_Preset):
     """Uniform values of variance ``2 / fan_in``.
 
@@ -209,6 +217,7 @@ class HeUniform(_Preset):
     scaling = (2.0, "fan_in", "uniform")
 
 
+@INITIALIZERS.built_in()
 class LecunNormal(_Preset):
     """Truncated normal values of variance ``1 / fan_in``.
 
@@ -219,6 +228,7 @@ class LecunNormal(_Preset):
     scaling = (1.0, "fan_in", "truncated_normal")
 
 
+@INITIALIZERS.built_in()
 class LecunUniform(_Preset):
     """Uniform values of variance ``1 / fan_in``.
 
@@ -229,6 +239,7 @@ class LecunUniform(_Preset):
     scaling = (1.0, "fan_in", "uniform")
 
 
+@INITIALIZERS.built_in("OrthogonalInitializer")
 @dataclass(frozen=True, eq=False)
 class Orthogonal(Initializer):
     """A matrix with orthonormal rows or columns, whichever are fewer, times a gain.

@@ -51,9 +51,9 @@ def sizes_of(shape: Sequence[int], axes: Collection[int]) -> LoopSizes | None:
 
     Example:
         >>> sizes_of((5, 4, 3, 3), (1, 2, 3))
-        Sizes(outer=5, along=36, across=1, within=1)
+        LoopSizes(outer=5, along=36, across=1, within=1)
         >>> sizes_of((4, 5, 3, 3), (0, 2, 3))
-        Sizes(outer=1, along=4, across=5, within=9)
+        LoopSizes(outer=1, along=4, across=5, within=9)
     """
     longer = [(size, axis in axes) for axis, size in enumerate(shape) if size > 1]
     runs = groupby(longer, key=lambda one: one[1])

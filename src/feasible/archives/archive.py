@@ -14,10 +14,10 @@ from typing import Any, BinaryIO
 
 from numpy.typing import NDArray
 
-from feasible.keras.config import LARGEST_CONFIG, parsed_config
-from feasible.keras.errors import ArchiveError, reading
-from feasible.keras.legacy import SIGNATURE, LegacyFile
-from feasible.keras.weights_file import WeightSpec, read_weights, write_weights
+from feasible.archives.config import LARGEST_CONFIG, parsed_config
+from feasible.archives.errors import ArchiveError, reading
+from feasible.archives.legacy import SIGNATURE, LegacyFile
+from feasible.archives.weights_file import WeightSpec, read_weights, write_weights
 
 # The version of Keras whose format this is.
 _KERAS_VERSION = "3.15.1"

@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from feasible.keras.hdf5 import BFLOAT16, File
+from feasible.archives.hdf5 import BFLOAT16, File
 
 
 def written(fill: Callable[[h5py.File], Any], **how: Any) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from feasible.keras.errors import ArchiveError, reading
+from feasible.archives.errors import ArchiveError, reading
 
 LARGEST_CONFIG = 16 * 2**20
 _DEEPEST_CONFIG = 100

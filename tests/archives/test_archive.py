@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feasible.keras import ArchiveError, WeightSpec, open_archive, write_archive
+from feasible.archives import ArchiveError, WeightSpec, open_archive, write_archive
 
 MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
 CONFIG = {"class_name": "Sequential", "config": {"name": "ünï", "layers": [1, None, 2.5, True]}}

@@ -10,8 +10,8 @@ import h5py
 import numpy as np
 import pytest
 
-from feasible.keras import ArchiveError, WeightSpec
-from feasible.keras.weights_file import read_weights, write_weights
+from feasible.archives import ArchiveError, WeightSpec
+from feasible.archives.weights_file import read_weights, write_weights
 
 KERNEL = np.arange(6, dtype=np.float32).reshape(3, 2)
 WEIGHTS = {

@@ -7,11 +7,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from feasible.keras.config import parsed_config
-from feasible.keras.errors import ArchiveError, reading
-from feasible.keras.hdf5 import SIGNATURE as SIGNATURE
-from feasible.keras.hdf5 import File
-from feasible.keras.weights_file import WeightSpec, checked_weights
+from feasible.archives.config import parsed_config
+from feasible.archives.errors import ArchiveError, reading
+from feasible.archives.hdf5 import SIGNATURE as SIGNATURE
+from feasible.archives.hdf5 import File
+from feasible.archives.weights_file import WeightSpec, checked_weights
 
 _CONFIG, _WEIGHTS = "model_config", "model_weights"
 

@@ -11,15 +11,15 @@ from feasible.constraints import (
     deserialize,
     get,
     register,
-    registry,
     serialize,
 )
+from feasible.constraints.names import CONSTRAINTS
 
 
 @pytest.fixture(autouse=True)
 def _empty_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_registered", {})
-    monkeypatch.setattr(registry, "_registered_names", {})
+    monkeypatch.setattr(CONSTRAINTS, "_registered", {})
+    monkeypatch.setattr(CONSTRAINTS, "_written", dict(CONSTRAINTS._written))
 
 
 class Mine(Constraint):
@@ -33,10 +33,10 @@ def halve(w: Any) -> Any:
 def test_register_returns_what_it_decorates() -> None:
     assert register(package="mypkg")(Mine) is Mine
     assert register()(halve) is halve
-    assert registry.registered_name(Mine) == "mypkg>Mine"
-    assert registry.registered_name(halve) == "Custom>halve"
-    assert registry.registered_name(MaxNorm) is None
-    assert registry.registered_name([]) is None
+    assert CONSTRAINTS.name_of(Mine) == "mypkg>Mine"
+    assert CONSTRAINTS.name_of(halve) == "Custom>halve"
+    assert CONSTRAINTS.name_of(MaxNorm) == "MaxNorm"
+    assert CONSTRAINTS.name_of([]) is None
 
 
 def test_registered_names_are_found() -> None:
@@ -65,7 +65,7 @@ def test_lambda_with_a_name_of_its_own() -> None:
 
 def test_a_subclass_of_what_is_registered_is_not() -> None:
     register("mypkg")(Mine)
-    assert registry.registered_name(type("Derived", (Mine,), {})) is None
+    assert CONSTRAINTS.name_of(type("Derived", (Mine,), {})) is None
 
 
 @pytest.mark.parametrize("name", ["MaxNorm", "max_norm", "maxnorm", "RadialConstraint", "nonneg"])

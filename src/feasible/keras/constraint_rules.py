@@ -7,11 +7,11 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from feasible.archives.archive import open_archive
+from feasible.archives.errors import ArchiveError
 from feasible.arguments import InvalidArgumentError
 from feasible.constraints import deserialize
 from feasible.constraints.base import is_whole_call
-from feasible.keras.archive import open_archive
-from feasible.keras.errors import ArchiveError
 
 # What a layer's argument for a constraint is for, where it is not named as the weight's role is.
 _ROLES = {name: f"{name}_kernel" for name in ("recurrent", "depthwise", "pointwise")}

@@ -20,7 +20,7 @@ import feasible
 from feasible import load_model
 from feasible.keras import ArchiveError, LegacyFile, open_archive, rules_from
 
-GOLDEN = Path(__file__).with_name("golden")
+GOLDEN = Path(__file__).parents[1] / "keras" / "golden"
 PREDICTED = json.loads((GOLDEN / "predicted.json").read_text())
 
 

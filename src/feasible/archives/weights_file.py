@@ -7,8 +7,8 @@ from typing import Any, BinaryIO, NamedTuple
 
 from numpy.typing import NDArray
 
-from feasible.keras import hdf5
-from feasible.keras.errors import ArchiveError, reading
+from feasible.archives import hdf5
+from feasible.archives.errors import ArchiveError, reading
 from feasible.requirements import require
 
 

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feasible.arguments import InvalidArgumentError
-from feasible.models.layer_config import CustomObjects
 from feasible.models.sequential import Sequential
 from feasible.models.sequential_config import sequential_config, sequential_from_config
 from feasible.models.weight_files import check_built
+from feasible.registry import CustomObjects
 from feasible.requirements import require
 
 
