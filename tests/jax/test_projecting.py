@@ -207,7 +207,7 @@ def test_shapes_alone_are_checked_and_returned() -> None:
 @pytest.mark.parametrize("constraint", KNOWN, ids=repr)
 def test_vmap_is_a_loop(constraint: Any) -> None:
     stack = jnp.asarray(np.random.default_rng(0).normal(size=(3, 3, 3, 2, 2)), "float32")
-    function = jax.jit(lambda w: project({"w": constraint}, {"w": w})["w"])
+    function = jax.jit(lambda w: project({"kernel": constraint}, {"kernel": w})["kernel"])
     expected = np.stack([function(w) for w in stack])
     np.testing.assert_allclose(jax.jit(jax.vmap(function))(stack), expected, rtol=3e-7)
 
@@ -230,7 +230,7 @@ def test_gradients_are_those_of_the_constraint(constraint: Any) -> None:
         return jax.jit(jax.grad(lambda w: (function(w) * direction).sum()))(w)
 
     def projected(w: Any) -> Any:
-        return project({"w": constraint}, {"w": w})["w"]
+        return project({"kernel": constraint}, {"kernel": w})["kernel"]
 
     found = gradient(projected, jnp.asarray(COLUMNS, "float32"))
     expected = gradient(constraint, jnp.asarray(COLUMNS, "float32"))
@@ -241,7 +241,7 @@ def test_gradients_are_those_of_the_constraint(constraint: Any) -> None:
 @pytest.mark.parametrize("constraint", [*KNOWN, jnp.tanh], ids=name_of)
 def test_the_program_is_one_and_calls_nothing_outside(constraint: Any) -> None:
     def function(w: Any) -> Any:
-        return project({"w": constraint}, {"w": w})["w"]
+        return project({"kernel": constraint}, {"kernel": w})["kernel"]
 
     w = jnp.ones((3, 3, 2, 2))
     lowered = jax.jit(function).lower(w)
@@ -253,9 +253,10 @@ def test_the_program_is_one_and_calls_nothing_outside(constraint: Any) -> None:
 def test_the_axis_that_nobody_means_warns() -> None:
     kernel = jnp.ones((4, 4, 2, 3))
     with pytest.warns(
-        UserWarning, match=r"conv: MaxNorm.*axis 0 only: 24 vectors of 4\. axis=\"unit"
+        UserWarning,
+        match=r"kernel: MaxNorm.*axis 0 only: 24 vectors of 4\. axis=\"unit",
     ):
-        project({"conv": MaxNorm(1)}, {"conv": kernel})
-    with pytest.warns(UserWarning, match="conv: RadialConstraint.* exchanges .* at each step"):
-        project({"conv": RadialConstraint()}, {"conv": kernel})
-    project({"conv": MaxNorm(1, axis=(0,))}, {"conv": kernel})
+        project({"kernel": MaxNorm(1)}, {"kernel": kernel})
+    with pytest.warns(UserWarning, match="kernel: RadialConstraint.* exchanges .* at each step"):
+        project({"kernel": RadialConstraint()}, {"kernel": kernel})
+    project({"kernel": MaxNorm(1, axis=(0,))}, {"kernel": kernel})
