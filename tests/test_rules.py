@@ -49,14 +49,17 @@ def test_a_selector_selects(selector: Any, names: list[str]) -> None:
 @pytest.mark.parametrize(
     ("selector", "message"),
     [
-        ("encodr.0.weight", r"'encodr\.0\.weight' selects no parameter\. Near: encoder\.0\.weight"),
+        (
+            "encodr.0.weight",
+            r"'encodr\.0\.weight' selects no parameter\. Did you mean 'encoder\.0\.weight'",
+        ),
         ("weight", "selects no parameter"),
         (re.compile("weight"), r"re\.compile\('weight'\) selects no parameter"),
         (
             (Wide, "bias"),
             r"\(Wide, 'bias'\) selects no .* \(Linear, 'bias'\), \(Linear, 'kernel'\)",
         ),
-        (lambda name, module, parameter: False, "There are: encoder.0.weight, encoder.0.bias"),
+        (lambda name, module, parameter: False, "Known are encoder.0.weight, encoder.0.bias"),
     ],
 )
 def test_a_selector_that_selects_nothing_is_an_error(selector: Any, message: str) -> None:
@@ -65,7 +68,7 @@ def test_a_selector_that_selects_nothing_is_an_error(selector: Any, message: str
 
 
 def test_nothing_to_select_from() -> None:
-    with pytest.raises(ValueError, match="There are: no parameters"):
+    with pytest.raises(ValueError, match="None is known"):
         select("*", [])
     with pytest.raises(ValueError, match="no module with known roles"):
         select((Linear, "kernel"), [])
@@ -144,7 +147,7 @@ def test_what_is_near_a_module_and_a_role() -> None:
     targets = [Target("encoder.0.weight", None, "kernel", object())]
     with pytest.raises(ValueError, match=r"'bias'\) selects no parameter\. Roles there: kernel"):
         match(as_rules({("encoder", "bias"): NonNeg()}), targets)
-    with pytest.raises(ValueError, match=r"There is no such module\. Near: encoder\.0\."):
+    with pytest.raises(ValueError, match=r"There is no such module\. Did you mean 'encoder\.0'"):
         match(as_rules({("encode", "kernel"): NonNeg()}), targets)
 
 

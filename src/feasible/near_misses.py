@@ -9,7 +9,9 @@ from difflib import get_close_matches
 _MOST = 60
 
 
-def near_misses(wanted: str, known: Iterable[str], *, most: int = 3, quote: str = "'") -> str:
+def near_misses(
+    wanted: str, known: Iterable[str], *, most: int = 3, quote: str = "'", cutoff: float = 0.6
+) -> str:
     """Return a sentence that says which known names resemble one that is not known.
 
     Capitals, underscores and packages make no difference.
@@ -19,6 +21,7 @@ def near_misses(wanted: str, known: Iterable[str], *, most: int = 3, quote: str 
         known: The names that there are, in the order in which they are listed.
         most: How many of those that resemble it are named.
         quote: What stands around a name.
+        cutoff: From which likeness on, between 0 and 1, a name resembles another.
 
     Returns:
         Those that resemble it; all, if none does.
@@ -30,7 +33,7 @@ def near_misses(wanted: str, known: Iterable[str], *, most: int = 3, quote: str 
         'Known are MaxNorm, NonNeg.'
     """
     names = [*dict.fromkeys(known)]
-    near = get_close_matches(plain(wanted), [*map(plain, names)], n=most)
+    near = get_close_matches(plain(wanted), [*map(plain, names)], n=most, cutoff=cutoff)
     found = [name for one in dict.fromkeys(near) for name in names if plain(name) == one]
     if found:
         return f"Did you mean {' or '.join(f'{quote}{name}{quote}' for name in found)}?"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
 from feasible.arguments import InvalidArgumentError
+from feasible.near_misses import near_misses
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class Role:
     name: str
 
 
+# Paths share much of their text: what resembles one may differ in more than a word does.
+_LIKENESS = 0.3
 Selector = str | re.Pattern[str] | tuple[type | str, str] | type | Role | Callable[..., bool]
 
 # At the end of a selector, what can hardly be meant as a set of characters.
@@ -267,9 +269,8 @@ def _near_misses(selector: Selector, targets: Sequence[Target]) -> str:
         )
     names = list(dict.fromkeys(target.name for target in targets))
     wanted = selector.pattern if isinstance(selector, re.Pattern) else selector
-    near = get_close_matches(wanted, names, n=3, cutoff=0.3) if isinstance(wanted, str) else []
-    shown = ", ".join(near or names[:8]) or "no parameters"
-    return f"{'Near' if near else 'There are'}: {shown}."
+    # Nothing resembles a predicate.
+    return near_misses(wanted if isinstance(wanted, str) else "", names, cutoff=_LIKENESS)
 
 
 def _near_modules(wanted: str, targets: Sequence[Target]) -> str:
@@ -277,5 +278,5 @@ def _near_modules(wanted: str, targets: Sequence[Target]) -> str:
     if roles:
         return f"Roles there: {', '.join(sorted(roles))}."
     owners = {t.name.rpartition(".")[0] for t in targets}
-    near = get_close_matches(wanted, owners, n=3, cutoff=0.3) or sorted(owners)[:8]
-    return f"There is no such module. Near: {', '.join(near) or 'none'}."
+    near = near_misses(wanted, sorted(owners), cutoff=_LIKENESS)
+    return f"There is no such module. {near}"

@@ -77,7 +77,7 @@ def test_a_callable_is_measured_by_how_far_it_moves() -> None:
 
 
 def test_unmatched_and_unusable() -> None:
-    with pytest.raises(ValueError, match=r"'kernels' selects no parameter\. Near: kernel"):
+    with pytest.raises(ValueError, match=r"'kernels' selects no parameter\. Did you mean 'kernel'"):
         check({"kernels": NonNeg()}, {"kernel": jnp.ones(2)})
     with pytest.raises(ValueError, match="selects count, which is 3"):
         check({"count": NonNeg()}, {"count": 3, "kernel": jnp.ones(2)})

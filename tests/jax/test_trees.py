@@ -173,7 +173,7 @@ def test_what_selects_nothing_is_an_error_when_traced(selector: Any) -> None:
         jax.jit(lambda params: project({selector: MaxNorm(1)}, params)).lower(tree)
     with pytest.raises(ValueError, match="selects no parameter"):
         jax.eval_shape(partial(project, {selector: MaxNorm(1)}), tree)
-    with pytest.raises(ValueError, match=r"Near: dense/kernel"):
+    with pytest.raises(ValueError, match=r"Did you mean 'dense/kernel'"):
         project({"dense/kernels": MaxNorm(1)}, tree)
 
 
