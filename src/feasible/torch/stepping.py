@@ -8,11 +8,16 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
+from torch.optim.optimizer import (
+    Optimizer,
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
 
 from feasible.torch.applying import observers
 from feasible.torch.batches import Batch
 from feasible.torch.declarations import Bound, Declaration, bind, constraints_of, watched
+from feasible.torch.stepped import remember, stepped_parameters
 
 
 @torch.no_grad()
@@ -56,7 +61,14 @@ def project(model: nn.Module) -> None:
     project_weights(constraints_of(model).values())
 
 
-# A compiled step leaves it as it is: PyTorch ends the graph of an optimizer's update before it.
+# A compiled step leaves both as they are: PyTorch's graph is that of an optimizer's update alone.
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def _before_step(optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Note what tells which weights an optimizer's step changes."""
+    if watched:
+        remember(optimizer, has_closure=len(args) > 1 or bool(kwargs))
+
+
 @torch.compiler.disable  # type: ignore[untyped-decorator]
 def _after_step(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
     """Project the weights that an optimizer's step has changed."""
@@ -102,8 +114,7 @@ def _stepped(optimizer: Optimizer) -> set[int]:
 
     Of a flat parameter, also those of the modules whose parameters it is made of.
     """
-    groups = optimizer.param_groups
-    stepped = [one for group in groups for one in group["params"] if one.grad is not None]
+    stepped = stepped_parameters(optimizer)
     flat = [one for one in stepped if "_param_infos" in one.__dict__]
     pieces = [id(piece.module) for one in flat for piece in one._param_infos]
     return {id(one) for one in stepped}.union(pieces)
@@ -119,4 +130,5 @@ def _skipped(optimizer: Optimizer) -> bool:
     return zero is not None and isinstance(optimizer, zero.ZeroRedundancyOptimizer)
 
 
+register_optimizer_step_pre_hook(_before_step)
 register_optimizer_step_post_hook(_after_step)
