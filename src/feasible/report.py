@@ -32,6 +32,7 @@ _COLUMNS = (
     "worst",
     "note",
 )
+_GONE = "declared, and no longer there: constrain what took its place, or release this name"
 _NUMBER = re.compile(r"([-+.e\d]+( of \d+)?|nan|inf)?")
 
 
@@ -127,6 +128,7 @@ class Report:
         rows: What was found, a row a parameter.
         pending: The names and constraints of parameters that have no values yet.
         notes: What else is to be said, a line each, such as what no rule was for.
+        lost: The names and constraints of parameters that are no longer there.
 
     Example:
         >>> from feasible import MaxNorm
@@ -138,11 +140,12 @@ class Report:
     rows: tuple[Row, ...]
     pending: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    lost: tuple[tuple[str, str], ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether every weight is feasible."""
-        return not any(row.violating for row in self.rows)
+        """Whether every weight is feasible, and none is gone whose constraint was declared."""
+        return not self.lost and not any(row.violating for row in self.rows)
 
     def raise_if_violated(self) -> None:
         """Raise if a weight is not feasible.
@@ -152,7 +155,8 @@ class Report:
         """
         if not self.ok:
             violating = tuple(row for row in self.rows if row.violating)
-            raise ViolationError(f"weights violate their constraints:\n{Report(violating)}")
+            found = Report(violating, lost=self.lost)
+            raise ViolationError(f"weights violate their constraints:\n{found}")
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Return what was found, as values that JSON can hold.
@@ -191,8 +195,11 @@ class Report:
         found += [
             (name, "not yet", "", constraint, "", "", "", "") for name, constraint in self.pending
         ]
+        found += [
+            (name, "gone", "", constraint, "", "", "", _GONE) for name, constraint in self.lost
+        ]
         # A column that is empty is left out.
-        shown = slice(None if any(row.note for row in self.rows) else -1)
+        shown = slice(None if any(row[-1] for row in found) else -1)
         table = align_columns(_COLUMNS[shown], [row[shown] for row in found])
         return "\n".join([table, *(f"note: {note}" for note in self.notes)])
 

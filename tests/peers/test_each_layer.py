@@ -15,7 +15,7 @@ import torch
 
 from feasible import MaxNorm, constraints, layers, load_model
 from feasible.layers.configs import layer_arguments
-from feasible.torch.declarations import bound_weights
+from feasible.torch.bound_weights import bound_weights
 
 # The sizes of an input, and other arguments than constraints.
 LAYERS: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {

@@ -17,7 +17,8 @@ from feasible import Constraint, MaxNorm, MinMaxNorm, NonNeg, RadialConstraint, 
 from feasible.known_layouts.torch_layouts import EMBEDDINGS, KERNEL
 from feasible.layers import Dense
 from feasible.torch import check, constraints_of, project, register_layouts
-from feasible.torch.declarations import declare, declared_constraint, watched
+from feasible.torch.bound_weights import declare
+from feasible.torch.declarations import declared_constraint, watched
 
 
 def constrained(**constraints: Any) -> Dense:

@@ -23,7 +23,8 @@ from feasible.layers.configs import (
 from feasible.layers.roles import WeightOf
 from feasible.layouts import ParameterLayout
 from feasible.ops import convert_to_numpy
-from feasible.torch.declarations import declare, declared_constraint
+from feasible.torch.bound_weights import declare
+from feasible.torch.declarations import declared_constraint
 
 # Sizes with the batch first; None where a size is not known.
 Shape = tuple[int | None, ...]

@@ -10,7 +10,8 @@ from feasible import constraints
 from feasible.known_layouts import layouts_of
 from feasible.layouts import ParameterLayout
 from feasible.rules import AnyConstraint
-from feasible.torch.declarations import declare, declared_constraint
+from feasible.torch.bound_weights import declare
+from feasible.torch.declarations import declared_constraint
 
 
 class WeightOf:

@@ -17,7 +17,7 @@ from feasible.layers.nested import LAYERS
 from feasible.layers.roles import ConstraintOf, layout_of
 from feasible.object_json import class_of, object_entry, object_json, to_json
 from feasible.registry import CustomObjects
-from feasible.torch.declarations import bound_weights
+from feasible.torch.bound_weights import bound_weights
 
 # Arguments that are layers.
 _LAYERS = ("backward_layer", "cell", "cells", "layer")

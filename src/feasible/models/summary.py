@@ -13,7 +13,8 @@ from feasible.known_layouts import layouts_of
 from feasible.layers.layer import Layer, Shape
 from feasible.models.weight_views import count_params, is_built
 from feasible.report import align_columns
-from feasible.torch.declarations import Bound, constraints_of, declared_constraint
+from feasible.torch.bound_weights import Bound, constraints_of
+from feasible.torch.declarations import declared_constraint
 
 
 class Line(NamedTuple):

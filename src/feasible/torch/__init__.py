@@ -20,8 +20,8 @@ require("feasible.torch", "torch", "torch")
 from feasible.known_layouts import layouts_of, register_layouts
 from feasible.layouts import ParameterLayout
 from feasible.torch.averaging import follow_averages
+from feasible.torch.bound_weights import Bound, constraints_of
 from feasible.torch.constrain import constrain, release
-from feasible.torch.declarations import Bound, constraints_of
 from feasible.torch.model_report import check
 from feasible.torch.monitor import Monitor
 from feasible.torch.parametrization import parametrization

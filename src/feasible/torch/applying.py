@@ -7,8 +7,8 @@ from collections.abc import Callable
 from torch import Tensor
 
 from feasible.constraints.parts import Place
+from feasible.torch.bound_weights import Bound
 from feasible.torch.calling import call
-from feasible.torch.declarations import Bound
 from feasible.torch.plans import plan_of
 
 Seeing = Callable[[Tensor], None]

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from feasible.rules import AnyConstraint
 from feasible.torch.applying import apply_alone, observers, observers_of
-from feasible.torch.declarations import Bound, Declaration
+from feasible.torch.bound_weights import Bound
+from feasible.torch.declarations import Declaration
 from feasible.torch.fast import Plan
 from feasible.torch.storing import store
 from feasible.torch.weights import is_sharded
@@ -73,6 +74,17 @@ class Batch:
             if observers:
                 view = bound.view
                 self._shown += [partial(see, view) for see in observers_of(bound, view)]
+
+    def has(self, parameter: Tensor) -> bool:
+        """Return whether a parameter, or a part of it, was added.
+
+        Args:
+            parameter: The parameter.
+
+        Returns:
+            Whether it was.
+        """
+        return any(identity == id(parameter) for identity, _ in self._seen)
 
     def project(self) -> None:
         """Project the weights.

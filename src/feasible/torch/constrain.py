@@ -21,16 +21,9 @@ from feasible.layouts import ParameterLayout
 from feasible.report import Report
 from feasible.rules import AnyConstraint, Rules, as_rules, match
 from feasible.selectors import Selector, Target, check_selector, select
-from feasible.torch.declarations import (
-    Bound,
-    Declaration,
-    attach,
-    bind,
-    constraints_of,
-    declared,
-    detach,
-    prepare,
-)
+from feasible.torch.bound_weights import Bound, bind, constraints_of, prepare
+from feasible.torch.carrying import lost_declarations, note_declared
+from feasible.torch.declarations import Declaration, attach, declared, detach
 from feasible.torch.model_report import model_report
 from feasible.torch.stepping import project_weights
 from feasible.torch.weights import identity_of
@@ -122,7 +115,7 @@ def constrain(
         (candidate, _prepared(candidate, constraint, layout))
         for candidate, constraint in matches.chosen
     ]
-    _refuse_other_names(prepared)
+    _refuse_other_names(model, prepared)
     bounds, pending = [], []
     for candidate, declaration in prepared:
         bound = bind(candidate.name, candidate.module, declaration)
@@ -137,8 +130,10 @@ def constrain(
     report = model_report(bounds, pending, notes)
     if dry_run:
         return report
+    _release_replaced(model, prepared)
     for candidate, declaration in prepared:
         attach(candidate.module, declaration)
+        note_declared(model, candidate.full_name, declaration)
     if project:
         trained = [bound for bound in bounds if not bound.weight.is_frozen]
         project_weights(trained)
@@ -152,6 +147,16 @@ def _prepared(candidate: _Candidate, constraint: AnyConstraint, layout: Layout) 
     if layout == "native" and getattr(constraint, "axis", None) != "unit":
         counted = counted.native()
     return prepare(candidate.module, counted, constraint, path=candidate.name)
+
+
+def _release_replaced(model: nn.Module, prepared: Sequence[tuple[_Candidate, Declaration]]) -> None:
+    """Release modules that were replaced in the model from what is declared of the same weights."""
+    inside = set(model.modules())
+    names = {(id(candidate.parameter), candidate.name) for candidate, _ in prepared}
+    for module, old in list(declared()):
+        identity = id(identity_of(module, old.layout.parameter))
+        if module not in inside and (identity, old.path) in names:
+            detach(module, old.layout)
 
 
 class _Claim(NamedTuple):
@@ -168,15 +173,21 @@ class _Claim(NamedTuple):
         return self.part is None or other.part is None
 
 
-def _refuse_other_names(prepared: Sequence[tuple[_Candidate, Declaration]]) -> None:
+def _refuse_other_names(
+    model: nn.Module, prepared: Sequence[tuple[_Candidate, Declaration]]
+) -> None:
     """Raise if a parameter has another constraint already, under another of its names."""
     claims: dict[int, list[_Claim]] = defaultdict(list)
+    inside = set(model.modules())
+    new_names = {(id(candidate.parameter), candidate.name) for candidate, _ in prepared}
     replaced = {(id(candidate.module), candidate.layout.key) for candidate, _ in prepared}
     for module, old in declared():
         if (id(module), old.layout.key) not in replaced:
             parameter, part = old.layout.key
             name = old.called(module) + (f"[{part}]" if part else "")
             identity = id(identity_of(module, parameter))
+            if module not in inside and (identity, old.path) in new_names:
+                continue  # it was replaced in the model, and is released from this
             claims[identity].append(_Claim(name, part, old.constraint))
     for candidate, declaration in prepared:
         new = _Claim(candidate.full_name, candidate.part, declaration.constraint)
@@ -219,7 +230,8 @@ def release(model: nn.Module, *selectors: Selector) -> list[str]:
 
     Args:
         model: The model.
-        *selectors: Which ones, as in the rules of `constrain`; none means all.
+        *selectors: Which ones, as in the rules of `constrain`; none means all. A name may also be
+            that of a constraint that is lost, so that it is no longer reported.
 
     Returns:
         The names of the parameters released.
@@ -239,13 +251,17 @@ def release(model: nn.Module, *selectors: Selector) -> list[str]:
         _Candidate.of(name.partition("[")[0], bound)
         for name, bound in constraints_of(model).items()
     ]
-    chosen = constrained
+    chosen, lost = constrained, list(lost_declarations(model))
     if selectors:
-        wanted = [select(check_selector(selector), constrained) for selector in selectors]
+        lost = [one for one in lost if one[0] in selectors]
+        others = [one for one in selectors if one not in [name for name, _ in lost]]
+        wanted = [select(check_selector(selector), constrained) for selector in others]
         chosen = [one for one in constrained if any(one in some for some in wanted)]
     for one in chosen:
         detach(one.module, one.layout)
-    return [one.name for one in chosen]
+    for _, declaration in lost:
+        declaration.is_released = True
+    return [*(one.name for one in chosen), *(name for name, _ in lost)]
 
 
 def _candidates(model: nn.Module) -> list[_Candidate]:

@@ -1,28 +1,23 @@
-"""Declares constraints on modules: they live there, and are found wherever the module goes."""
+"""What is declared on modules: it lives there, and is found wherever the module goes."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Container, Iterator
+import weakref
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor, nn
 
-from feasible.binding import resolve_constraint
-from feasible.constraints import Constraint
 from feasible.constraints.base import is_whole_call
-from feasible.constraints.function import as_constraint
-from feasible.constraints.parts import refuse_complex
 from feasible.layouts import ParameterLayout
 from feasible.rules import AnyConstraint
-from feasible.torch.calling import try_out
 from feasible.torch.fast import Plan
 from feasible.torch.plans import plan_of
-from feasible.torch.storing import require_storable
-from feasible.torch.weights import Weight, weight_of, whole
 
 _ATTRIBUTE = "_feasible_constraints"
 
@@ -58,6 +53,7 @@ class Declaration:
             declared by the module alone.
         resolved: The constraint as it acts on that layout, ``"unit"`` replaced; None until the
             parameter exists.
+        is_released: Whether the parameter was released from it, or given another constraint.
         planned: How the parameter is projected as it is stored, if that is known.
     """
 
@@ -65,6 +61,7 @@ class Declaration:
     constraint: AnyConstraint
     path: str | None = None
     resolved: AnyConstraint | None = None
+    is_released: bool = field(default=False, compare=False)
     planned: StoragePlan | None = field(default=None, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -140,97 +137,65 @@ class ModuleConstraints:
 
     It lives in the module's `__dict__`, and enters itself among those that optimizers look at when
     it is made, copied or unpickled: so a declaration goes wherever its module goes, and parameters
-    that are replaced are found under their names.
+    that are replaced are found under their names. A parameter that outlives its module keeps its
+    constraint.
     """
 
     def __init__(self, module: nn.Module) -> None:
         self.module = module
-        self.declared: dict[tuple[str, str | None], Declaration] = {}
-        watched[next(_count)] = self
+        # The same dict as the module's, also in a copy, which is made before the module's own.
+        self.parameters = module._parameters
+        self.declared: dict[Key, Declaration] = {}
+        self._watch()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self._watch()
+
+    def _watch(self) -> None:
         watched[next(_count)] = self
+        last = weakref.finalize(self, _keep_orphans, self.parameters, self.declared)
+        last.atexit = False
 
 
+# A parameter's name in its module, and its part.
+Key = tuple[str, str | None]
 # What optimizers look at, in the order in which it was made, which is the same in every process of
-# a distributed run. A module that is gone takes its constraints with it.
+# a distributed run.
 watched: WeakValueDictionary[int, ModuleConstraints] = WeakValueDictionary()
 _count = itertools.count()
+# Parameters whose module is gone, such as that which was replaced by one that quantizes, by
+# identity and part, and what was declared there. One that is gone, too, goes from here.
+orphans: dict[tuple[int, str | None], tuple[weakref.ref[nn.Parameter], Declaration]] = {}
 
 
-class Bound(NamedTuple):
-    """A weight and the constraint that holds for it.
-
-    Attributes:
-        name: The weight's name in the model.
-        weight: The weight, and the parameters that are trained behind it.
-        layout: What it is to its module, and how its axes are counted.
-        declared: The constraint as declared.
-        constraint: The constraint as it acts on the view, ``"unit"`` replaced.
-        plan: How the weight is projected as it is stored, together with those that are alike; None
-            where it is projected alone.
-    """
-
-    name: str
-    weight: Weight
-    layout: ParameterLayout
-    declared: AnyConstraint
-    constraint: AnyConstraint
-    plan: Plan | None
-
-    @property
-    def rule(self) -> Constraint:
-        """The constraint; for another callable, one that takes the weight as one vector."""
-        return as_constraint(self.constraint)
-
-    @property
-    def view(self) -> Tensor:
-        """The weight in the layout in which the constraint counts axes, without gradient."""
-        view: Tensor = self.layout.view(self.weight.tensor.detach())
-        return view
+def _keep_orphans(
+    parameters: dict[str, nn.Parameter | None], declared: dict[Key, Declaration]
+) -> None:
+    """Keep what is declared of the parameters that outlive their module."""
+    for (name, part), declaration in declared.items():
+        parameter = parameters.get(name)
+        if parameter is not None:
+            key = id(parameter), part
+            orphans[key] = weakref.ref(parameter, partial(_forget, key)), declaration
 
 
-def prepare(
-    module: nn.Module,
-    layout: ParameterLayout,
-    constraint: AnyConstraint,
-    *,
-    path: str | None = None,
-    stored: bool = True,
-) -> Declaration:
-    """Check that a constraint can be declared for one parameter of a module.
+def _forget(key: tuple[int, str | None], reference: object) -> None:
+    del reference
+    orphans.pop(key, None)
+
+
+def constraints_on(module: nn.Module) -> dict[Key, Declaration]:
+    """Return what is declared on one module, not on those inside it.
 
     Args:
         module: The module.
-        layout: Which of its parameters, and how its axes are counted. It need not exist yet.
-        constraint: A constraint or any callable. One that is a function of the whole weight is
-            tried on a copy.
-        path: The parameter's name in the model; None where that is not known.
-        stored: Whether projected weights are to be stored, which a weight that is computed from
-            others may not allow.
 
     Returns:
-        The declaration, to be attached to the module.
-
-    Raises:
-        TypeError: If the constraint cannot be called, or does not return a tensor.
-        ValueError: If the parameter exists and does not have the constraint's axes, or does not
-            keep what is assigned to it, or if a constraint returns another shape, dtype or device.
+        Declarations by the name and part of the parameter.
     """
-    if not callable(constraint) or isinstance(constraint, type):
-        raise TypeError(
-            f"{type(module).__name__}: the constraint of `{layout.role}` must be an instance that "
-            f"can be called, such as MaxNorm(2), or None. Received: {constraint!r}."
-        )
-    declaration = Declaration(layout, constraint, path)
-    if (weight := weight_of(module, layout.parameter, path=declaration.called(module))) is not None:
-        constraint = _resolve(weight, declaration)
-        if is_whole_call(constraint) and not weight.tensor.is_meta:
-            try_out(weight.path, constraint, layout.view(whole(weight.tensor)))
-        if stored:
-            require_storable(weight, layout, constraint)
-    return declaration
+    constraints: ModuleConstraints | None = vars(module).get(_ATTRIBUTE)
+    return constraints.declared if constraints else {}
 
 
 def attach(module: nn.Module, declaration: Declaration) -> None:
@@ -245,6 +210,7 @@ def attach(module: nn.Module, declaration: Declaration) -> None:
         constraints = ModuleConstraints(module)
         # Past nn.Module's own attribute handling, which has nothing to do with it.
         object.__setattr__(module, _ATTRIBUTE, constraints)
+    detach(module, declaration.layout)
     constraints.declared[declaration.layout.key] = declaration
 
 
@@ -255,9 +221,9 @@ def detach(module: nn.Module, layout: ParameterLayout) -> None:
         module: The module.
         layout: Which of its parameters.
     """
-    constraints: ModuleConstraints | None = vars(module).get(_ATTRIBUTE)
-    if constraints is not None:
-        constraints.declared.pop(layout.key, None)
+    declaration = constraints_on(module).pop(layout.key, None)
+    if declaration is not None:
+        declaration.is_released = True
 
 
 def declared() -> Iterator[tuple[nn.Module, Declaration]]:
@@ -281,114 +247,5 @@ def declared_constraint(module: nn.Module, layout: ParameterLayout) -> AnyConstr
     Returns:
         The constraint as declared, or None.
     """
-    constraints: ModuleConstraints | None = vars(module).get(_ATTRIBUTE)
-    if constraints is None or layout.key not in constraints.declared:
-        return None
-    return constraints.declared[layout.key].constraint
-
-
-def declare(module: nn.Module, layout: ParameterLayout, constraint: AnyConstraint | None) -> None:
-    """Declare a constraint for one parameter of a module, or release it from the one it has.
-
-    It acts after each step of an optimizer that changes the parameter. The parameter need not
-    exist yet.
-
-    Args:
-        module: The module.
-        layout: Which of its parameters, and how its axes are counted.
-        constraint: A constraint, any callable, or None.
-
-    Raises:
-        TypeError: If the constraint cannot be called.
-        ValueError: If the parameter exists and does not have the constraint's axes.
-    """
-    if constraint is None:
-        detach(module, layout)
-    else:
-        attach(module, prepare(module, layout, constraint))
-
-
-def bind(
-    name: str, module: nn.Module, declaration: Declaration, among: Container[int] | None = None
-) -> Bound | None:
-    """Find the weight that a declaration is for.
-
-    Args:
-        name: The weight's name in the model; a part of a weight gets the part's in brackets.
-        module: The module.
-        declaration: What is declared on it.
-        among: The identities of the parameters that matter; None for any.
-
-    Returns:
-        The weight and its constraint, or None if there is no such weight, or not yet, or if none
-        of the parameters behind it matters.
-    """
-    weight = weight_of(module, declaration.layout.parameter, among, name)
-    if weight is None:
-        return None
-    if declaration.layout.part is not None:
-        name = f"{name}[{declaration.layout.part.name}]"
-    constraint = declaration.resolved or _resolve(weight, declaration)
-    plan = declaration.known_plan(weight.tensor) or declaration.make_plan(weight.tensor)
-    return Bound(name, weight, declaration.layout, declaration.constraint, constraint, plan)
-
-
-def bound_weights(
-    module: nn.Module, prefix: str = "", among: Container[int] | None = None
-) -> Iterator[Bound]:
-    """Return what is constrained in one module, not in those inside it.
-
-    Args:
-        module: The module.
-        prefix: What its weights' names begin with, such as ``"encoder."``.
-        among: The identities of the parameters that matter; None for any.
-
-    Yields:
-        Each weight that exists and has a constraint.
-    """
-    constraints: ModuleConstraints | None = vars(module).get(_ATTRIBUTE)
-    for declaration in constraints.declared.values() if constraints else ():
-        bound = bind(prefix + declaration.layout.parameter, module, declaration, among)
-        if bound is not None:
-            yield bound
-
-
-def constraints_of(model: nn.Module) -> dict[str, Bound]:
-    """Return every constrained weight of a model.
-
-    Args:
-        model: The model.
-
-    Returns:
-        By the weight's name: the weight, its view and its constraint.
-
-    Example:
-        >>> from feasible.layers import Dense
-        >>> layer = Dense(2, kernel_constraint="max_norm", input_shape=(3,))
-        >>> constraints_of(layer)
-        {}
-        >>> _ = layer([[1.0, 2.0, 3.0]])
-        >>> constraints_of(layer)["weight"].constraint
-        MaxNorm(max_value=2, axis=0)
-    """
-    return {
-        bound.name: bound
-        for name, module in model.named_modules()
-        for bound in bound_weights(module, f"{name}." if name else "")
-    }
-
-
-def _resolve(weight: Weight, declaration: Declaration) -> AnyConstraint:
-    """Fit a declared constraint to its weight."""
-    if isinstance(declaration.constraint, Constraint):
-        refuse_complex(f"{weight.path}: {type(declaration.constraint).__name__}", weight.tensor)
-    layout, kind = declaration.layout, type(weight.module).__name__
-    shape = layout.shape(weight.tensor.shape)
-    declaration.resolved = resolve_constraint(
-        f"{weight.path}, the {layout.role}",
-        declaration.constraint,
-        shape,
-        layout.unit_axes(len(shape)),
-        f"Say what the parameters of {kind} are by feasible.torch.register_layouts",
-    )
-    return declaration.resolved
+    declaration = constraints_on(module).get(layout.key)
+    return None if declaration is None else declaration.constraint

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from torch import nn
 
 from feasible.report import Report, Row, call_note
-from feasible.torch.declarations import Bound, constraints_of
+from feasible.torch.bound_weights import Bound, constraints_of
+from feasible.torch.carrying import lost_declarations
 from feasible.torch.weights import whole
 
 
@@ -34,7 +35,9 @@ def check(model: nn.Module, constraints: Mapping[str, Bound] | None = None) -> R
         False
     """
     if constraints is None:
-        return model_report(constraints_of(model).values())
+        bounds = constraints_of(model).values()
+        lost = [(name, repr(one.constraint)) for name, one in lost_declarations(model)]
+        return model_report(bounds, lost=lost)
     weights = {name: tensor.detach() for name, tensor in model.named_parameters()}
     if missing := sorted(set(map(_parameter_of, constraints.values())) - set(weights)):
         raise ValueError(
@@ -56,6 +59,7 @@ def model_report(
     bounds: Iterable[Bound],
     pending: Iterable[tuple[str, str]] = (),
     notes: Iterable[str] = (),
+    lost: Iterable[tuple[str, str]] = (),
 ) -> Report:
     """Report how far some weights are from being feasible.
 
@@ -64,6 +68,7 @@ def model_report(
             at, and are listed as pending.
         pending: The names and constraints of weights that do not exist yet.
         notes: What else is to be said.
+        lost: The names and constraints of weights that are no longer there.
 
     Returns:
         What was found.
@@ -74,7 +79,7 @@ def model_report(
             waiting.append((bound.name, repr(bound.constraint)))
         else:
             rows.append(row_of(bound))
-    return Report(tuple(rows), (*waiting, *pending), tuple(notes))
+    return Report(tuple(rows), (*waiting, *pending), tuple(notes), tuple(lost))
 
 
 def row_of(bound: Bound) -> Row:

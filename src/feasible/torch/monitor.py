@@ -20,7 +20,7 @@ from feasible.constraints import Constraint
 from feasible.report import align_columns
 from feasible.requirements import require
 from feasible.torch.applying import observers
-from feasible.torch.declarations import Bound
+from feasible.torch.bound_weights import Bound
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,7 +8,7 @@ from feasible.arguments import InvalidArgumentError
 from feasible.known_layouts import layouts_of
 from feasible.layouts import ParameterLayout
 from feasible.rules import AnyConstraint
-from feasible.torch.declarations import prepare
+from feasible.torch.bound_weights import prepare
 from feasible.torch.weights import weight_of
 
 

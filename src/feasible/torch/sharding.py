@@ -20,7 +20,7 @@ from feasible.constraints.gate import projection_steps
 from feasible.constraints.parts import Part, Place, Sums, run_together
 from feasible.local_pieces import local_piece
 from feasible.torch.applying import apply_alone, observers_of
-from feasible.torch.declarations import Bound
+from feasible.torch.bound_weights import Bound
 from feasible.torch.storing import store
 
 

@@ -16,7 +16,8 @@ from torch.optim.optimizer import (
 
 from feasible.torch.applying import observers
 from feasible.torch.batches import Batch
-from feasible.torch.declarations import Bound, Declaration, bind, constraints_of, watched
+from feasible.torch.bound_weights import Bound, bind, constraints_of
+from feasible.torch.declarations import Declaration, orphans, watched
 from feasible.torch.stepped import remember, stepped_parameters
 
 
@@ -65,7 +66,7 @@ def project(model: nn.Module) -> None:
 @torch.compiler.disable  # type: ignore[untyped-decorator]
 def _before_step(optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Note what tells which weights an optimizer's step changes."""
-    if watched:
+    if watched or orphans:
         remember(optimizer, has_closure=len(args) > 1 or bool(kwargs))
 
 
@@ -73,7 +74,7 @@ def _before_step(optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, 
 def _after_step(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
     """Project the weights that an optimizer's step has changed."""
     del args, kwargs
-    if watched and not _skipped(optimizer):
+    if (watched or orphans) and not _skipped(optimizer):
         _project_stepped(_stepped(optimizer))
 
 
@@ -95,6 +96,8 @@ def _project_stepped(stepped: set[int]) -> None:
                 batch.add_planned(plan, parameter, module, declaration)
     if others:
         _add_others(batch, others, stepped)
+    if orphans:
+        _add_orphans(batch, stepped)
     batch.project()
 
 
@@ -106,6 +109,19 @@ def _add_others(
     for module, declaration in others:
         name = declaration.called(module)
         if (bound := bind(name, module, declaration, stepped)) is not None:
+            batch.add(bound)
+
+
+@torch.no_grad()
+def _add_orphans(batch: Batch, stepped: set[int]) -> None:
+    """Add parameters that outlived the module on which their constraint was declared."""
+    for (identity, _), (reference, declaration) in list(orphans.items()):
+        parameter = reference()
+        if parameter is None or identity not in stepped or batch.has(parameter):
+            continue
+        holder = nn.Module()
+        holder.register_parameter(declaration.layout.parameter, parameter)
+        if (bound := bind(declaration.called(holder), holder, declaration, stepped)) is not None:
             batch.add(bound)
 
 
