@@ -60,6 +60,16 @@ def test_what_compiles_is_imported_when_it_is_needed() -> None:
     assert run(code) == "False"
 
 
+def test_the_compiler_is_not_imported() -> None:
+    code = (
+        "import sys, torch, feasible, feasible.torch, feasible.layers;"
+        "model = torch.nn.Linear(3, 2);"
+        "feasible.torch.constrain(model, kernel=feasible.MaxNorm(1, axis='unit'), project=True);"
+        "print('torch._dynamo' in sys.modules)"
+    )
+    assert run(code) == "False"
+
+
 @pytest.mark.parametrize(
     ("package", "missing", "line"),
     [

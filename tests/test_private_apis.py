@@ -37,7 +37,7 @@ def used_names(tree: ast.Module) -> set[str]:
         if isinstance(node, ast.Attribute):
             used.add(node.attr)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if re.fullmatch(r"keras\.src\.\w+", node.value):
+            if re.fullmatch(r"keras\.src\.\w+|torch\._dynamo", node.value):
                 used.add(node.value)
         elif isinstance(node, ast.ImportFrom) and node.module:
             used |= {part for part in node.module.split(".") if is_private(part)}
@@ -46,7 +46,9 @@ def used_names(tree: ast.Module) -> set[str]:
             used |= {one.value for one in node.args if isinstance(one, ast.Constant)}
         elif isinstance(node, ast.Compare) and isinstance(node.left, ast.Constant):
             used.add(str(node.left.value))
-    return {one for one in used if is_private(str(one)) or str(one).startswith("keras.src")}
+    return {
+        one for one in used if is_private(str(one)) or str(one).startswith(("keras.src", "torch._"))
+    }
 
 
 def test_what_is_private_elsewhere_is_listed_and_nothing_else() -> None:

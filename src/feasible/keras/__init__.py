@@ -16,8 +16,8 @@ from feasible.archives import (
     open_archive,
     write_archive,
 )
+from feasible.importing import when_imported
 from feasible.keras.constraint_rules import rules_from
-from feasible.keras.importing import when_imported
 from feasible.keras.integration import integrate
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ from feasible.report import align_columns
 from feasible.requirements import require
 from feasible.torch.applying import observers
 from feasible.torch.bound_weights import Bound
+from feasible.torch.graph_breaks import break_graph
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -174,7 +175,7 @@ class Monitor:
         self.stop()
 
     # Or it would be compiled for each weight anew.
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    @break_graph
     def _observe(self, bound: Bound, before: Tensor) -> Callable[[Tensor], None] | None:
         """Count a projection of one of the model's weights; return what samples it when due."""
         prefix = self._prefixes.get(bound.weight.module)

@@ -18,6 +18,7 @@ from feasible.torch.applying import observers
 from feasible.torch.batches import Batch
 from feasible.torch.bound_weights import Bound, bind, constraints_of
 from feasible.torch.declarations import Declaration, orphans, watched
+from feasible.torch.graph_breaks import break_graph
 from feasible.torch.stepped import remember, stepped_parameters
 
 
@@ -63,14 +64,14 @@ def project(model: nn.Module) -> None:
 
 
 # A compiled step leaves both as they are: PyTorch's graph is that of an optimizer's update alone.
-@torch.compiler.disable  # type: ignore[untyped-decorator]
+@break_graph
 def _before_step(optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Note what tells which weights an optimizer's step changes."""
     if watched or orphans:
         remember(optimizer, has_closure=len(args) > 1 or bool(kwargs))
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]
+@break_graph
 def _after_step(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
     """Project the weights that an optimizer's step has changed."""
     del args, kwargs

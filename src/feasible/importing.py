@@ -23,16 +23,17 @@ def when_imported(name: str, action: Callable[[ModuleType], None]) -> None:
     """
     if name in sys.modules:
         action(sys.modules[name])
-    else:
-        sys.meta_path.insert(0, _Watch(name, action))
+        return
+    if _finder not in sys.meta_path:
+        sys.meta_path.insert(0, _finder)
+    _finder.actions.setdefault(name, []).append(action)
 
 
-class _Watch(MetaPathFinder):
-    """Finds one package as the finders after it do, and acts when that is executed."""
+class _Finder(MetaPathFinder):
+    """Finds packages as the finders after it do, and acts when they are executed."""
 
-    def __init__(self, name: str, action: Callable[[ModuleType], None]) -> None:
-        self.name = name
-        self.action = action
+    def __init__(self) -> None:
+        self.actions: dict[str, list[Callable[[ModuleType], None]]] = {}
 
     def find_spec(
         self,
@@ -41,23 +42,25 @@ class _Watch(MetaPathFinder):
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
         """Return what the other finders find for the package, and None for any other."""
-        if fullname != self.name:
+        if fullname not in self.actions:
             return None
         others = (finder for finder in sys.meta_path if finder is not self)
         found = (finder.find_spec(fullname, path, target) for finder in others)
         spec = next(filter(None, found), None)
         if spec is not None and spec.loader is not None:
-            self._act_after(spec.loader)
+            self._act_after(fullname, spec.loader)
         return spec
 
-    def _act_after(self, loader: Any) -> None:
+    def _act_after(self, name: str, loader: Any) -> None:
         # The loader itself stays, as a package's resources are found through it.
         execute = loader.exec_module
 
-        def executed(module: ModuleType) -> None:
+        def execute_and_act(module: ModuleType) -> None:
             execute(module)
-            if self in sys.meta_path:
-                sys.meta_path.remove(self)
-                self.action(module)
+            for action in self.actions.pop(name, []):
+                action(module)
 
-        loader.exec_module = executed
+        loader.exec_module = execute_and_act
+
+
+_finder = _Finder()

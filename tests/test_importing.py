@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pytest
 
-from feasible.keras.importing import when_imported
+from feasible.importing import when_imported
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_a_package_that_fails(package: str, tmp_path: Path) -> None:
 
 
 def test_reading_needs_no_keras(tmp_path: Path) -> None:
-    golden = Path(__file__).with_name("golden") / "eegnet.h5"
+    golden = Path(__file__).with_name("keras") / "golden" / "eegnet.h5"
     code = (
         "import sys\n"
         "import importlib.util as u\n"
