@@ -363,7 +363,7 @@ def test_a_loop_is_compiled_when_there_is_a_weight_to_project(
     assert asked == []
     for _ in range(2):
         plan.project([stored])
-        assert asked == ["rescale"]
+        assert asked == ["rescale columns"]
 
 
 def test_numba_may_be_told_not_to_compile(unknown_loops: Any) -> None:

@@ -91,4 +91,5 @@ def _rescaling(
     sizes = sizes_of(shape, axes) if in_loops else None
     if sizes is None:
         return RescalingPlan(axes, limits, constraint.rate)
-    return LoopPlan("rescale", dtype, sizes, (*limits, constraint.rate))
+    kind = "rows" if sizes.across * sizes.within == 1 else "columns"
+    return LoopPlan(f"rescale {kind}", dtype, sizes, (*limits, constraint.rate))

@@ -84,7 +84,7 @@ class LoopPlan:
     Memory is read once, and written once, where anything is to be written.
 
     Args:
-        name: The loop's name: ``"rescale"`` or ``"clip"``.
+        name: The loop's name: ``"rescale rows"``, ``"rescale columns"`` or ``"clip"``.
         dtype: The weights' dtype.
         sizes: How vectors lie in their memory.
         numbers: What decides, as the loop wants it.
