@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from feasible.backends import Array
+from feasible.backends import Array, namespace
 from feasible.constraints import Constraint
+from feasible.constraints.base import is_whole_call
 from feasible.constraints.function import as_constraint
 from feasible.ops import convert_to_numpy
 from feasible.requirements import require
@@ -99,23 +100,50 @@ class Row:
             >>> row.violating, row.worst
             (1, 0.25)
         """
+        stored = tuple(weight.shape if stored is None else stored)
+        (row,) = cls.of_alike([parameter], constraint, [weight], stored, note)
+        return row
+
+    @classmethod
+    def of_alike(
+        cls,
+        parameters: Sequence[str],
+        constraint: Any,
+        weights: Sequence[Array],
+        stored: tuple[int, ...],
+        note: str = "",
+    ) -> list[Row]:
+        """Measure weights that are alike, at once.
+
+        Args:
+            parameters: Their names in the model.
+            constraint: The constraint of all, without ``"unit"``, or any callable.
+            weights: The weights, of one shape, dtype and device, in the layout in which the
+                constraint counts axes.
+            stored: Their shape as they are stored.
+            note: What else is to be said of them.
+
+        Returns:
+            What was found, a row a weight.
+        """
         rule = as_constraint(constraint)
-        violations = convert_to_numpy(rule.violations(weight)).astype(np.float64)
-        vectors, length = rule.vectors(weight.shape)
-        return cls(
-            parameter,
-            tuple(weight.shape if stored is None else stored),
-            tuple(weight.shape),
-            repr(rule),
-            vectors,
-            length,
-            int(np.count_nonzero(violations)),
-            float(violations.max(initial=0.0)),
-            rule.quantity,
-            rule.bounds,
-            convert_to_numpy(rule.measured(weight)).astype(np.float64),
-            note,
-        )
+        shape = tuple(weights[0].shape)
+        shared = stored, shape, repr(rule), *rule.vectors(shape)
+        return [
+            cls(
+                parameter,
+                *shared,
+                int(np.count_nonzero(violations)),
+                float(violations.max(initial=0.0)),
+                rule.quantity,
+                rule.bounds,
+                values,
+                note,
+            )
+            for parameter, (values, violations) in zip(
+                parameters, _measured(rule, weights), strict=True
+            )
+        ]
 
 
 @dataclass(frozen=True)
@@ -230,6 +258,31 @@ class Report:
         if path is not None:
             figure.savefig(path, dpi=120)
         return figure
+
+
+_Numbers = NDArray[np.float64]
+
+
+def _measured(rule: Constraint, weights: Sequence[Array]) -> list[tuple[_Numbers, _Numbers]]:
+    """Return the quantities and the violations of each weight's vectors."""
+
+    def numbers(array: Array, *shape: int) -> _Numbers:
+        return convert_to_numpy(array).astype(np.float64).reshape(*shape, -1)
+
+    kind = type(rule)
+    own = kind.measured is not Constraint.measured or kind.violations is not Constraint.violations
+    if own or is_whole_call(rule) or len(weights) == 1:
+        found = []
+        for weight in weights:
+            if own:
+                pair = rule.measured(weight), rule.violations(weight)
+            else:
+                pair = rule.measurement(weight)
+            found.append((numbers(pair[0]), numbers(pair[1])))
+        return found
+    together = rule.measurement(namespace(weights[0]).stack(list(weights)), stacked=True)
+    values, violations = (numbers(one, len(weights)) for one in together)
+    return list(zip(values, violations, strict=True))
 
 
 def call_note(constraint: Any, shape: Sequence[int], counted: str) -> str:

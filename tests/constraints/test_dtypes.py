@@ -133,7 +133,7 @@ def test_nothing_is_declared_of_a_complex_weight(constraint: Constraint) -> None
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(TypeError, match="the weight must be real"):
-            constrain(model, real=NonNeg(), weight=used_alone(constraint))
+            constrain(model, {"real": NonNeg(), "weight": used_alone(constraint)})
     assert constraints_of(model) == {}
 
 

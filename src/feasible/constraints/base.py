@@ -211,7 +211,7 @@ class Constraint(Value):
             One distance a vector: 0 where it is feasible up to its dtype's rounding, and NaN where
             it holds a NaN.
         """
-        return namespace(w).reshape(self._measured(w).violations, (-1,))
+        return namespace(w).reshape(self.measurement(w).violations, (-1,))
 
     def measured(self, w: Array) -> Array:
         """Return what this constraint bounds: its `quantity`, one number a vector.
@@ -222,12 +222,23 @@ class Constraint(Value):
         Returns:
             The numbers that lie within `bounds` where the weight is feasible.
         """
-        return namespace(w).reshape(self._measured(w).values, (-1,))
+        return namespace(w).reshape(self.measurement(w).values, (-1,))
 
-    def _measured(self, w: Array) -> Measurement:
+    def measurement(self, w: Array, *, stacked: bool = False) -> Measurement:
+        """Return both at once, `measured` and `violations`, before they are flattened.
+
+        Args:
+            w: The weight, or weights of one shape, stacked along a new first axis.
+            stacked: Whether they are several. Not those of a function of the whole weight.
+
+        Returns:
+            What was found of each block, of size 1 along its axes.
+        """
         refuse_complex(type(self).__name__, w)
-        part = Part(w, block_axes(self, w.shape), type(self).__name__)
-        found: Measurement = run(self.measure(part))
+        axes = tuple(stacked + axis for axis in block_axes(self, w.shape[int(stacked) :]))
+        found: Measurement = run(
+            self.measure(Part(w, axes, type(self).__name__, stacked=int(stacked)))
+        )
         return found
 
 

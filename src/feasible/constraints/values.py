@@ -13,6 +13,8 @@ from feasible.arguments import InvalidArgumentError
 from feasible.config_values import decode_value
 
 _MADE = "_made"
+# Found once, as a value does not change; a copy finds its own.
+_IDENTITY = "_known_identity"
 
 # Classes of which there has been a value, and what is to be done with each.
 _classes: dict[type, None] = {}
@@ -87,6 +89,7 @@ class Value(metaclass=ValueType):
         super().__delattr__(name)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        state = {name: value for name, value in state.items() if name != _IDENTITY}
         vars(self).update({name: _read_only(value) for name, value in state.items()})
 
     def _unchangeable(self, name: str, received: str) -> AttributeError:
@@ -152,7 +155,12 @@ class Value(metaclass=ValueType):
 
     def _identity(self) -> Hashable:
         """Return what equality and hash go by: the config, where it says all there is."""
-        return (type(self), _hashable(self.get_config())) if self.is_described() else id(self)
+        known = vars(self).get(_IDENTITY)
+        if known is None and _MADE in vars(self):
+            described = self.is_described()
+            known = (type(self), _hashable(self.get_config())) if described else id(self)
+            vars(self)[_IDENTITY] = known
+        return known if known is not None else id(self)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Value):
@@ -220,7 +228,7 @@ def attributes_of(value: Value) -> dict[str, Any]:
         >>> attributes_of(UnitNorm())["axis"]
         0
     """
-    return {name: kept for name, kept in vars(value).items() if name != _MADE}
+    return {name: kept for name, kept in vars(value).items() if name not in (_MADE, _IDENTITY)}
 
 
 def defined_at(kind: type, name: str) -> int:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
+import torch
 from torch import nn
 
+from feasible.constraints.base import is_whole_call
+from feasible.layouts import ParameterLayout
 from feasible.report import Report, Row, call_note
 from feasible.torch.bound_weights import Bound, constraints_of
 from feasible.torch.carrying import lost_declarations
-from feasible.torch.weights import whole
+from feasible.torch.stacking import stacked_groups
+from feasible.torch.weights import is_sharded, whole
 
 
 def check(model: nn.Module, constraints: Mapping[str, Bound] | None = None) -> Report:
@@ -73,27 +80,45 @@ def model_report(
     Returns:
         What was found.
     """
-    rows, waiting = [], []
+    rows: dict[str, Row] = {}
+    waiting = []
+    alike: dict[_Kind, list[Bound]] = defaultdict(list)
     for bound in bounds:
         if bound.weight.tensor.device.type == "meta":
             waiting.append((bound.name, repr(bound.constraint)))
         else:
-            rows.append(row_of(bound))
-    return Report(tuple(rows), (*waiting, *pending), tuple(notes), tuple(lost))
+            rows[bound.name] = None  # type: ignore[assignment]  # in this order
+            alike[_Kind.of(bound)].append(bound)
+    for kind, some in alike.items():
+        for group in stacked_groups(some, math.prod(kind.stored)):
+            for row in _rows(kind, group):
+                rows[row.parameter] = row
+    return Report(tuple(rows.values()), (*waiting, *pending), tuple(notes), tuple(lost))
 
 
-def row_of(bound: Bound) -> Row:
-    """Report how far one weight is from being feasible; a sharded one is gathered for it.
+class _Kind(NamedTuple):
+    """What weights must share to be measured at once."""
 
-    Args:
-        bound: The weight and its constraint.
+    constraint: Hashable
+    layout: ParameterLayout
+    stored: tuple[int, ...]
+    dtype: torch.dtype
+    device: torch.device
 
-    Returns:
-        What was found.
-    """
-    tensor = whole(bound.weight.tensor)
-    view = bound.layout.view(tensor)
-    counted = "in Keras layout" if bound.layout.keras else "as stored"
-    notes = (bound.layout.note, call_note(bound.constraint, view.shape, counted))
-    note = "; ".join(filter(None, notes))
-    return Row.of(bound.name, bound.constraint, view, tensor.shape, note)
+    @classmethod
+    def of(cls, bound: Bound) -> _Kind:
+        tensor = bound.weight.tensor
+        # Of a function, each has its own: it may hash as it likes.
+        own = is_whole_call(bound.constraint) or is_sharded(tensor)
+        constraint = id(bound) if own else bound.constraint
+        return cls(constraint, bound.layout, tuple(tensor.shape), tensor.dtype, tensor.device)
+
+
+def _rows(kind: _Kind, bounds: Sequence[Bound]) -> list[Row]:
+    """Report how far alike weights are from being feasible; a sharded one is gathered for it."""
+    constraint, layout = bounds[0].constraint, bounds[0].layout
+    views = [layout.view(whole(bound.weight.tensor)) for bound in bounds]
+    counted = "in Keras layout" if layout.keras else "as stored"
+    notes = (layout.note, call_note(constraint, views[0].shape, counted))
+    names = [bound.name for bound in bounds]
+    return Row.of_alike(names, constraint, views, kind.stored, "; ".join(filter(None, notes)))

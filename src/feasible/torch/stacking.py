@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -46,7 +47,7 @@ class StackingPlan:
             weights: The weights, of one shape, dtype and device, with their axes in the order of
                 memory.
         """
-        for some in stacked_groups(weights):
+        for some in stacked_groups(weights, weights[0].numel()):
             if len(some) == 1:
                 view = some[0].permute(self._order)
                 view.copy_(self._projected(view, 0))
@@ -62,16 +63,17 @@ class StackingPlan:
         return found
 
 
-def stacked_groups(weights: list[Tensor]) -> Iterator[list[Tensor]]:
+def stacked_groups(weights: list[Any], entries: int) -> Iterator[list[Any]]:
     """Return weights in groups that are small enough to be stacked, larger ones alone.
 
     Args:
-        weights: The weights, of one shape.
+        weights: The weights, or what stands for them, of one shape.
+        entries: How many entries each has.
 
     Returns:
         The groups, in order.
     """
-    together = max(_TOGETHER // max(weights[0].numel(), 1), 1)
+    together = max(_TOGETHER // max(entries, 1), 1)
     return (weights[start : start + together] for start in range(0, len(weights), together))
 
 

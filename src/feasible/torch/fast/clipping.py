@@ -18,7 +18,7 @@ class ClippingPlan:
         Args:
             weights: The weights, of one shape, dtype and device.
         """
-        for some in stacked_groups(weights):
+        for some in stacked_groups(weights, weights[0].numel()):
             if len(some) == 1:
                 _clip(some[0])
             else:
