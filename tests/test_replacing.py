@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -107,3 +108,30 @@ def test_what_cannot_be_a_file_is_refused(path: Path, where: str) -> None:
     ):
         pass
     assert names(path.parent) == []
+
+
+KILLED = """
+import os, signal, sys
+from feasible.replacing import replacing
+with replacing(sys.argv[1]) as file:
+    file.write(b"half")
+    file.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
+    path = tmp_path / "weights"
+    path.write_bytes(b"whole")
+    other = tmp_path / ".another.part"
+    other.write_bytes(b"")
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.glob(".*.part"))) == 2
+    assert path.read_bytes() == b"whole"
+    # What is being written at this moment stays.
+    with replacing(path) as one, replacing(path) as two:
+        assert len(list(tmp_path.glob(".*.part"))) == 3
+        one.write(b"1")
+        two.write(b"2")
+    assert sorted(tmp_path.iterdir()) == [other, path]

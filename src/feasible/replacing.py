@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import secrets
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +21,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a file to write that takes a path's place when the block ends, all at once.
 
     Until then the path holds what it held before. If the block raises, it stays so, and what was
-    written is removed.
+    written is removed; if the process is killed, the next that writes to the path removes it.
 
     Args:
         path: Where the file goes. A file that is there is replaced, and keeps its permissions; a
@@ -45,7 +48,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise InvalidArgumentError(
             "save", "path", os.fspath(path), "that of a file, in a folder that exists"
         )
-    beside = target.with_name(f".{secrets.token_hex(8)}.part")
+    mark = _mark(target)
+    _sweep(target.parent, mark)
+    beside = target.with_name(f"{mark}{os.getpid()}.{secrets.token_hex(8)}.part")
     try:
         with beside.open("xb") as file:
             yield file
@@ -56,3 +61,29 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         beside.replace(target)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _mark(target: Path) -> str:
+    """Return what the names begin with of files written here to take a path's place."""
+    host = re.sub(r"\W", "", socket.gethostname())[:32]
+    return f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:12]}.{host}."
+
+
+def _sweep(folder: Path, mark: str) -> None:
+    """Remove what processes have left that were killed while they wrote."""
+    for left in folder.glob(f"{mark}*.part"):
+        process = left.name[len(mark) :].partition(".")[0]
+        if process.isdecimal() and not _is_running(int(process)):
+            left.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    if os.name != "posix":  # elsewhere, to ask is to kill
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True

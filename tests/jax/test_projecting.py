@@ -186,6 +186,32 @@ def test_numpy_stays_numpy(constraint: Any, dtype: str) -> None:
         assert w.tobytes() == before.tobytes()
 
 
+@pytest.mark.parametrize("size", [1e-30, 1e-14, 1e14, 1e30])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 3), (1,), (2, 3)])
+@pytest.mark.parametrize(
+    "constraint", [MaxNorm(1), MinMaxNorm(1, 2), MinMaxNorm(1, 2, rate=0.5), UnitNorm()], ids=repr
+)
+def test_vectors_of_one_entry_and_more(constraint: Any, shape: Any, size: float) -> None:
+    w = np.full(shape, size, "float32")
+    expected = constraint(w)
+    step = jax.jit(lambda w: project({"w": constraint}, {"w": w})["w"])
+    scanned = jax.jit(lambda w: jax.lax.scan(lambda w, _: (constraint(w), None), w, length=1)[0])
+    for function in (constraint, jax.jit(constraint), step, scanned):
+        np.testing.assert_allclose(function(jnp.asarray(w)), expected, rtol=2e-6)
+    mapped = jax.jit(jax.vmap(constraint))(jnp.asarray(w)[None])
+    np.testing.assert_allclose(mapped[0], expected, rtol=2e-6)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-150, 1e150, 1e300])
+@pytest.mark.parametrize("constraint", [MaxNorm(2), MinMaxNorm(1, 2), UnitNorm()], ids=repr)
+def test_float64_of_any_magnitude(constraint: Any, size: float) -> None:
+    with jax.enable_x64(True):
+        w = np.full((3, 2), size)
+        step = jax.jit(lambda w: project({"w": constraint}, {"w": w})["w"])
+        for function in (jax.jit(constraint), step):
+            np.testing.assert_allclose(function(jnp.asarray(w)), constraint(w), rtol=1e-12)
+
+
 def test_numbers_of_numpy() -> None:
     for w in (np.float32(-2), np.array(-2.0)):
         assert project({"w": MaxNorm(1, axis=None)}, {"w": w})["w"] == pytest.approx(-1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 
 import pytest
@@ -98,7 +99,7 @@ class TestConstraints:
     @pytest.mark.parametrize(("name", "shape"), [("kernel", r"\(3, 2\)"), ("bias", r"\(2,\)")])
     def test_an_axis_that_the_weight_lacks_is_refused_when_it_is_built(self, name, shape):
         layer = Dense(2, **{f"{name}_constraint": MaxNorm(2, axis=2)})
-        message = rf"Dense\.\w+, the {name}: MaxNorm: `axis` .*axis=2 for a weight of shape {shape}"
+        message = rf"dense\.\w+, the {name}: MaxNorm: `axis` .*axis=2 for a weight of shape {shape}"
         for _ in range(2):
             with pytest.raises(ValueError, match=message):
                 layer(X)
@@ -132,3 +133,15 @@ class TestConstraints:
         layer(torch.arange(5))
         step(layer, torch.arange(5))
         torch.testing.assert_close(layer.weight.norm(dim=1), torch.ones(5))
+
+
+def test_a_weights_constraint_is_the_layers() -> None:
+    layer = Dense(2, kernel_constraint="max_norm", input_shape=(3,))
+    layer(torch.ones(1, 3))
+    assert layer.kernel.constraint == layer.kernel_constraint
+    layer.kernel.constraint = NonNeg()
+    assert layer.kernel_constraint == NonNeg()
+    assert type(layer.kernel * 2) is type(layer.kernel.detach()) is torch.Tensor
+    assert type(pickle.loads(pickle.dumps(layer.kernel))) is torch.Tensor
+    layer.kernel.sum().backward()
+    assert layer.weight.grad is not None

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from feasible import MaxNorm, NonNeg, layers, max_norm, ops
+from feasible.arguments import InvalidArgumentError
 from feasible.constraints import Constraint
 from feasible.layers import (
     BatchNormalization,
@@ -348,3 +349,12 @@ def test_a_model_of_ones_own_lists_its_layers():
 def test_attributes_that_tell_of_a_model_cannot_be_replaced(name):
     with pytest.raises(AttributeError, match=f"`own_{name}`"):
         setattr(Model(), name, nn.ModuleList())
+
+
+def test_a_layer_of_keras_itself_with_a_constraint_is_refused() -> None:
+    free = keras.layers.Dense(2)
+    assert Sequential([free]).layers == [free]
+    with pytest.raises(InvalidArgumentError, match=r"kernel_constraint of a Dense of Keras itself"):
+        Sequential([keras.layers.Dense(2, kernel_constraint="max_norm")])
+    with pytest.raises(InvalidArgumentError, match=r"feasible\.layers\.LSTMCell takes the same"):
+        Sequential([keras.layers.LSTM(2, recurrent_constraint="max_norm")])

@@ -16,7 +16,7 @@ from torch import nn
 from feasible import Constraint, MaxNorm, MinMaxNorm, NonNeg, RadialConstraint, UnitNorm
 from feasible.known_layouts.torch_layouts import EMBEDDINGS, KERNEL
 from feasible.layers import Dense
-from feasible.torch import check, constraints_of, project, register_layouts
+from feasible.torch import check, constrain, constraints_of, project, register_layouts
 from feasible.torch.bound_weights import declare
 from feasible.torch.declarations import declared_constraint, watched
 
@@ -448,3 +448,25 @@ def test_the_measure_of_a_model_by_the_constraints_of_another() -> None:
     assert report.rows[0].worst == pytest.approx(float(norms(twin).max()) - 1, rel=1e-6)
     with pytest.raises(ValueError, match="must name parameters of the model"):
         check(nn.ReLU(), constraints_of(layer))
+
+
+class Failing(Constraint):
+    def __call__(self, w: Any) -> Any:
+        if float(w.sum()) > 1e3:
+            raise RuntimeError("cannot")
+        return w
+
+
+def test_an_error_within_a_step_says_which_weights_were_projected() -> None:
+    model = nn.Sequential(*(nn.Linear(5, 5) for _ in range(4)))
+    constrain(model, {"0.weight": MaxNorm(1, axis=None), "[123].weight": Failing()})
+    with torch.no_grad():
+        model[2].weight.fill_(1e3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    model(torch.ones(1, 5)).sum().backward()
+    with pytest.raises(RuntimeError, match="cannot") as caught:
+        optimizer.step()
+    (note,) = caught.value.__notes__
+    assert note == (
+        "Projected before: 0.weight, 1.weight. Not projected, or not all: 2.weight, 3.weight."
+    )

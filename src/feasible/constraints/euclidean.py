@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from feasible.backends import Array, accumulation_dtype, astype, beside, namespace
+from feasible.backends import Array, accumulation_dtype, astype, beside, dtype_name, namespace
 from feasible.constraints.parts import Part, Sums
 from feasible.constraints.precision import precision
 
@@ -41,9 +41,13 @@ def squares(part: Part, values: Array, bound: float | None = None) -> Sums:
         bound: The one norm that matters, where norms need only be right near a bound.
 
     Returns:
-        One sum a block, or three.
+        One sum a block, or three; of blocks of one entry, its magnitude.
     """
     xp, wide = part.xp, astype(values, accumulation_dtype(part.w))
+    if part.length == 1:
+        # Its magnitude is its norm. A compiler that leaves out the sum may square the scales below
+        # on their own, which nothing holds.
+        return (_magnitudes(part, wide),)
     scales = _scales(part, bound)
     if len(scales) == 1:
         return (part.total(xp.square(wide if scales == (1.0,) else wide * scales[0])),)
@@ -73,6 +77,8 @@ def norms(part: Part, totals: Sums, bound: float | None = None) -> Norms:
         The norms.
     """
     xp, scales = part.xp, _scales(part, bound)
+    if part.length == 1:
+        return Norms(totals[0], 1.0)
     if len(scales) == 1:
         found = root(totals[0])
         return Norms(found if scales == (1.0,) else found / scales[0], 1.0)
@@ -102,6 +108,14 @@ def root(squared: Array) -> Array:
     return xp.where(zero, 0.0, xp.sqrt(xp.where(zero, 1.0, squared)))
 
 
+def _magnitudes(part: Part, wide: Array) -> Array:
+    """Return the magnitudes of entries; 0 for those that the library takes for zeros elsewhere."""
+    found = part.xp.abs(wide)
+    if part.xp.__name__ != "jax.numpy":
+        return found
+    return part.xp.where(found < part.xp.finfo(wide.dtype).tiny, 0.0, found)
+
+
 def _scales(part: Part, bound: float | None) -> tuple[float, ...]:
     """Return by what to multiply entries before they are squared."""
     accumulator = part.xp.zeros((), dtype=accumulation_dtype(part.w))
@@ -109,7 +123,9 @@ def _scales(part: Part, bound: float | None) -> tuple[float, ...]:
     if part.precision.largest_square < accumulated.largest_square:
         return (1.0,)
     smallest, largest = accumulated.smallest_square, accumulated.largest_square
-    if part.near_bound and bound is not None and smallest < bound < largest:
+    # Of float64, one pass would not reach all its magnitudes.
+    narrow = dtype_name(accumulator) == "float32"
+    if narrow and part.near_bound and bound is not None and smallest < bound < largest:
         # What is too small to be squared beside this bound is feasible.
         return (accumulated.reach * 2.0 ** -round(math.log2(bound)),)
     return accumulated.up, 1.0, accumulated.down

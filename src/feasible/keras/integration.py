@@ -11,6 +11,7 @@ from feasible.binding import resolve_constraint
 from feasible.constraints import Constraint
 from feasible.constraints.names import CONSTRAINTS
 from feasible.known_layouts import layouts_of
+from feasible.layouts import ParameterLayout
 
 
 def integrate(keras: ModuleType) -> None:
@@ -28,10 +29,10 @@ def integrate(keras: ModuleType) -> None:
         lambda package, name, thing: keras.saving.register_keras_serializable(package, name)(thing)
     )
     layer_type = keras.layers.Layer
-    layer_type.add_weight = _fitting(layer_type.add_weight)
+    layer_type.add_weight = _fitting(keras, layer_type.add_weight)
 
 
-def _fitting(add_weight: Callable[..., Any]) -> Callable[..., Any]:
+def _fitting(keras: ModuleType, add_weight: Callable[..., Any]) -> Callable[..., Any]:
     """Return `Layer.add_weight` with constraints of ours fitted to the weight."""
 
     @functools.wraps(add_weight)
@@ -39,9 +40,25 @@ def _fitting(add_weight: Callable[..., Any]) -> Callable[..., Any]:
         variable = add_weight(layer, *args, **kwargs)
         if isinstance(variable.constraint, Constraint):
             variable.constraint = _fitted(layer, variable)
+            if keras.backend.backend() == "torch":
+                _declare(variable)
         return variable
 
     return fitting
+
+
+def _declare(variable: Any) -> None:
+    """Hold the optimizers of PyTorch to a constraint, too, as Keras's variables are parameters."""
+    from torch import nn
+
+    from feasible.torch.bound_weights import declare
+
+    if isinstance(variable.value, nn.Parameter):
+        holder = nn.Module()
+        holder.register_parameter("value", variable.value)
+        declare(holder, ParameterLayout("value", variable.name), variable.constraint)
+        # What is declared lives as long as the variable.
+        variable.feasible_holder = holder
 
 
 def _fitted(layer: Any, variable: Any) -> Any:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
+from torch._C import DisableTorchFunctionSubclass
 
 from feasible import constraints
 from feasible.known_layouts import layouts_of
@@ -29,7 +30,45 @@ class WeightOf:
             return self
         layout = layout_of(layer, self.role)
         tensor = getattr(layer, layout.parameter)
-        return None if tensor is None else layout.view(tensor)
+        if tensor is None:
+            return None
+        view: Tensor = layout.view(tensor)
+        if isinstance(getattr(owner, f"{self.role}_constraint", None), ConstraintOf):
+            view = view.as_subclass(WeightView)
+            view.holder = layer, f"{self.role}_constraint"
+        return view
+
+
+class WeightView(Tensor):
+    """A layer's weight in Keras layout, whose `constraint` is the layer's, as in Keras.
+
+    What is computed with it is an ordinary tensor.
+    """
+
+    holder: tuple[nn.Module, str]
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Compute as with an ordinary tensor."""
+        del types
+        with DisableTorchFunctionSubclass():
+            return func(*args, **(kwargs or {}))
+
+    @property
+    def constraint(self) -> Any:
+        """The layer's constraint of this weight; what is assigned acts from the next step on."""
+        layer, name = self.holder
+        return getattr(layer, name)
+
+    @constraint.setter
+    def constraint(self, constraint: Any) -> None:
+        layer, name = self.holder
+        setattr(layer, name, constraint)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.as_subclass(Tensor).__reduce_ex__(protocol)  # type: ignore[no-untyped-call]
 
 
 class ConstraintOf:

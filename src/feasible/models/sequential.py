@@ -91,6 +91,7 @@ class Sequential(Model):
             raise InvalidArgumentError(
                 self.name, "layer", layer, "a layer, a torch.nn.Module or an Input"
             )
+        _refuse_constraints_of_keras(self.name, layer)
         if not self._order and self.input_shape is None:
             self.input_shape = getattr(layer, "input_shape", None)
         name = self._name_for(layer)
@@ -251,3 +252,21 @@ def _tried_shape(layer: nn.Module, shape: Shape) -> Shape:
                 "build at the first batch."
             )
             raise
+
+
+def _refuse_constraints_of_keras(owner: str, layer: nn.Module) -> None:
+    """Raise for a layer of Keras itself whose constraints nothing here would make act."""
+    for part in layer.modules():
+        of_keras = any(kind.__module__.startswith("keras.") for kind in type(part).__mro__)
+        arguments = [name for name in vars(part) if name.endswith("_constraint")]
+        given = [name for name in arguments if getattr(part, name) is not None]
+        if of_keras and given:
+            kind = type(part).__name__
+            raise InvalidArgumentError(
+                owner,
+                "layer",
+                layer,
+                f"one of feasible.layers: {', '.join(given)} of a {kind} of Keras itself acts only "
+                f"in Keras's own training. feasible.layers.{kind} takes the same arguments, and "
+                "feasible.keras.from_keras a whole model",
+            )

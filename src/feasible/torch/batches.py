@@ -16,6 +16,8 @@ from feasible.torch.fast import Plan
 from feasible.torch.storing import store
 from feasible.torch.weights import is_sharded
 
+# How many names an error lists.
+_MOST = 20
 # What is declared for a weight, and what to call it, or else the declaration and module to ask.
 _Found = tuple[AnyConstraint, str | tuple[Declaration, nn.Module]]
 
@@ -93,22 +95,43 @@ class Batch:
             TypeError: If a constraint does not return a tensor.
             ValueError: If it returns one of another shape, dtype or device; the weight stays.
         """
-        for plan, weights in self._alike.items():
-            plan.project(weights)
-        for see in self._shown:
-            see()
-        if self._alone or self._sharded:
-            self._project_others()
+        finished: list[list[Tensor]] = []
+        done: list[str] = []
+        try:
+            for plan, weights in self._alike.items():
+                plan.project(weights)
+                finished.append(weights)
+            for see in self._shown:
+                see()
+            if self._alone or self._sharded:
+                self._project_others(done)
+        except Exception as error:
+            names = [name for weights in finished for name in self._names(weights)]
+            error.add_note(self._how_far([*names, *done]))
+            raise
 
     @torch.no_grad()
-    def _project_others(self) -> None:
+    def _project_others(self, done: list[str]) -> None:
         for bound in self._alone:
             apply_alone(bound, bound.view)
             store(bound.weight)
+            done.append(bound.name)
         if self._sharded:
             from feasible.torch.sharding import project_sharded  # imports torch.distributed's
 
             project_sharded(self._sharded)
+
+    def _how_far(self, done: list[str]) -> str:
+        """Return which weights were projected before one could not be."""
+        planned = [name for weights in self._alike.values() for name in self._names(weights)]
+        every = [*planned, *(bound.name for bound in (*self._alone, *self._sharded))]
+        left = [name for name in every if name not in set(done)]
+        return f"Projected before: {_listed(done)}. Not projected, or not all: {_listed(left)}."
+
+    def _names(self, weights: list[Tensor]) -> list[str]:
+        """Return what planned parameters are called, if an error is to say it."""
+        found = (self._seen[id(weight), None][1] for weight in weights)
+        return [name if isinstance(name, str) else name[0].called(name[1]) for name in found]
 
     def _is_new(self, parameter: Tensor, part: str | None, found: _Found) -> bool:
         """Note a weight, and say whether it was not there."""
@@ -125,3 +148,8 @@ class Batch:
                 f"Received: {first[0]!r} and {found[0]!r}."
             )
         return False
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+    return (", ".join(names[:_MOST]) or "none") + more
