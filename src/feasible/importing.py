@@ -57,7 +57,10 @@ class _Finder(MetaPathFinder):
 
         def execute_and_act(module: ModuleType) -> None:
             execute(module)
-            for action in self.actions.pop(name, []):
+            actions = self.actions.pop(name, [])
+            if not self.actions and self in sys.meta_path:
+                sys.meta_path.remove(self)
+            for action in actions:
                 action(module)
 
         loader.exec_module = execute_and_act

@@ -518,3 +518,21 @@ def test_a_params_own_name_is_no_role() -> None:
     report = constrain(model, gamma=NonNeg())
     assert [row.parameter for row in report.rows] == ["layers/0/scale"]
     assert report.notes[0].startswith("gamma= passes over layers/1/gamma of Scaled")
+
+
+def test_check_says_in_which_optimizer_constraints_act() -> None:
+    model = nnx.Linear(3, 2, rngs=nnx.Rngs(0))
+    constrain(model, kernel=MaxNorm(0.1, axis="unit"))
+
+    def train(kind: Any) -> Any:
+        optimizer = kind(model, optax.sgd(0.5), wrt=nnx.Param)
+        grads = nnx.grad(lambda model: model(jnp.ones((4, 3))).sum())(model)
+        optimizer.update(model, grads)
+        return check(model)
+
+    report = train(nnx.Optimizer)
+    assert not report.ok
+    assert "constraints act in feasible.jax.nnx.Optimizer" in str(report)
+    report = train(Optimizer)
+    assert report.ok
+    assert report.notes == ()

@@ -229,7 +229,7 @@ def test_a_constraint_acts_once_a_step(loop: Any, tmp_path: Path) -> None:
 def test_without_the_hook_they_are_not(
     loop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stepping, "watched", {})
+    monkeypatch.setattr(stepping, "_project_stepped", lambda stepped: None)
     model = network()
     loop(model, Watch(model), tmp_path)
     assert norms(model).max() > BOUND

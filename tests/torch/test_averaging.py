@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -27,3 +28,14 @@ def test_an_averaged_model_is_feasible() -> None:
             assert report.ok
     assert averages[0].n_averaged == 5
     assert not torch.allclose(averages[0].module.weight, model.weight, atol=1e-2)
+
+
+@pytest.mark.parametrize("name", ["ema_pytorch.ema_pytorch.EMA", "timm.utils.model_ema.ModelEmaV3"])
+def test_copies_of_other_libraries_are_warned_of(name: str) -> None:
+    module, _, kind = name.rpartition(".")
+    wrapped = type(kind, (nn.Module,), {"__module__": module})()
+    wrapped.model = nn.Linear(3, 2)
+    constrain(wrapped.model, kernel=UnitNorm("unit"), project=True)
+    with pytest.warns(UserWarning, match=rf"{kind} averages weights.*project\(ema\."):
+        assert check(wrapped).ok
+    assert check(wrapped.model).ok

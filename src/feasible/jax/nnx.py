@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -47,6 +48,12 @@ _HOLDING_BACK = (
 )
 # The metadata of a Variable that declare its constraint.
 _CONSTRAINT, _LAYOUT = "constraint", "constraint_layout"
+
+
+_WHO_ACTS = (
+    "constraints act in feasible.jax.nnx.Optimizer, which takes the place of nnx.Optimizer; after "
+    "updates by anything else, call feasible.jax.nnx.project"
+)
 
 
 class _Weight(NamedTuple):
@@ -236,7 +243,8 @@ def check(model: Any) -> Report:
         model: The model, with constraints declared on it.
 
     Returns:
-        What was found, which prints as a table.
+        What was found, which prints as a table. Where a weight is not feasible, a note says in
+        which optimizer constraints act: nothing tells of an `nnx.Optimizer` that ignores them.
 
     Raises:
         InvalidArgumentError: If metadata are no constraint, or no layout.
@@ -249,7 +257,8 @@ def check(model: Any) -> Report:
         >>> check(model).ok
         False
     """
-    return tree_report(list(_declared(model, nnx.Param).values()))
+    report = tree_report(list(_declared(model, nnx.Param).values()))
+    return report if report.ok else dataclasses.replace(report, notes=(*report.notes, _WHO_ACTS))
 
 
 def project(model: Any) -> None:

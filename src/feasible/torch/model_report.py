@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -42,6 +43,7 @@ def check(model: nn.Module, constraints: Mapping[str, Bound] | None = None) -> R
         False
     """
     if constraints is None:
+        _warn_of_averages(model)
         bounds = constraints_of(model).values()
         lost = [(name, repr(one.constraint)) for name, one in lost_declarations(model)]
         return model_report(bounds, lost=lost)
@@ -94,6 +96,28 @@ def model_report(
             for row in _rows(kind, group):
                 rows[row.parameter] = row
     return Report(tuple(rows.values()), (*waiting, *pending), tuple(notes), tuple(lost))
+
+
+# Classes of other libraries that keep averaged copies, and where they keep them.
+_AVERAGES = {
+    "ema_pytorch.ema_pytorch.EMA": "ema_model",
+    "timm.utils.model_ema.ModelEmaV2": "module",
+    "timm.utils.model_ema.ModelEmaV3": "module",
+}
+
+
+def _warn_of_averages(model: nn.Module) -> None:
+    """Warn of averaged copies, which no optimizer steps, and whose library calls no hook."""
+    for module in model.modules():
+        kind = type(module)
+        name = f"{kind.__module__}.{kind.__qualname__}"
+        if name in _AVERAGES:
+            warnings.warn(
+                f"{kind.__name__} averages weights, and an average of feasible weights need not be "
+                "feasible. No optimizer steps the copy, and nothing is called after its update: "
+                f"call feasible.torch.project(ema.{_AVERAGES[name]}) after each.",
+                stacklevel=3,
+            )
 
 
 class _Kind(NamedTuple):
