@@ -421,3 +421,15 @@ def test_gradients_are_those_of_differences(constraint: NormConstraint) -> None:
     differences = [(loss(w + one) - loss(w - one)) / (2 * step) for one in steps]
     np.testing.assert_allclose(gradient, np.reshape(differences, w.shape), atol=1e-7)
     np.testing.assert_allclose(gradient, tensor.grad, atol=1e-12)
+
+
+@pytest.mark.parametrize("constraint", [MaxNorm(1), MinMaxNorm(1, 2), UnitNorm()], ids=repr)
+@pytest.mark.parametrize("length", [1, 2])
+def test_parts_of_which_one_is_empty(constraint: Any, length: int) -> None:
+    w = np.random.default_rng(0).normal(size=(length, 3)) * 3
+    places = [(slice(0, length), slice(0, 3)), (slice(length, length), slice(0, 3))]
+    parts = [Part(w[place], (0,), length=length, place=place) for place in places]
+    steps = [projection_steps(constraint, part) for part in parts]
+    whole, empty = run_together(steps, added_together)
+    np.testing.assert_allclose(whole, constraint(w), rtol=1e-15)
+    assert empty.shape == (0, 3)

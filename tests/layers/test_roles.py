@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import warnings
 
 import pytest
@@ -135,13 +134,11 @@ class TestConstraints:
         torch.testing.assert_close(layer.weight.norm(dim=1), torch.ones(5))
 
 
-def test_a_weights_constraint_is_the_layers() -> None:
+def test_what_is_assigned_to_a_weights_constraint_is_the_layers() -> None:
     layer = Dense(2, kernel_constraint="max_norm", input_shape=(3,))
     layer(torch.ones(1, 3))
-    assert layer.kernel.constraint == layer.kernel_constraint
     layer.kernel.constraint = NonNeg()
     assert layer.kernel_constraint == NonNeg()
-    assert type(layer.kernel * 2) is type(layer.kernel.detach()) is torch.Tensor
-    assert type(pickle.loads(pickle.dumps(layer.kernel))) is torch.Tensor
-    layer.kernel.sum().backward()
-    assert layer.weight.grad is not None
+    layer.kernel.constraint = None
+    assert layer.kernel_constraint is None
+    assert type(layer.kernel) is torch.Tensor

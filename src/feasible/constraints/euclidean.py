@@ -47,7 +47,7 @@ def squares(part: Part, values: Array, bound: float | None = None) -> Sums:
     if part.length == 1:
         # Its magnitude is its norm. A compiler that leaves out the sum may square the scales below
         # on their own, which nothing holds.
-        return (_magnitudes(part, wide),)
+        return (part.total(_magnitudes(part, wide)),)
     scales = _scales(part, bound)
     if len(scales) == 1:
         return (part.total(xp.square(wide if scales == (1.0,) else wide * scales[0])),)

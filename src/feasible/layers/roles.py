@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 from torch import Tensor, nn
-from torch._C import DisableTorchFunctionSubclass
+from torch.compiler import is_compiling
 
 from feasible import constraints
 from feasible.known_layouts import layouts_of
@@ -33,42 +34,20 @@ class WeightOf:
         if tensor is None:
             return None
         view: Tensor = layout.view(tensor)
-        if isinstance(getattr(owner, f"{self.role}_constraint", None), ConstraintOf):
-            view = view.as_subclass(WeightView)
-            view.holder = layer, f"{self.role}_constraint"
+        name = f"{self.role}_constraint"
+        is_constrained = isinstance(getattr(owner, name, None), ConstraintOf)
+        if is_constrained and view is not tensor and not is_compiling():
+            # A view is gone when the statement is that assigns to its `constraint`.
+            last = weakref.finalize(view, _take_over, vars(view), weakref.ref(layer), name)
+            last.atexit = False
         return view
 
 
-class WeightView(Tensor):
-    """A layer's weight in Keras layout, whose `constraint` is the layer's, as in Keras.
-
-    What is computed with it is an ordinary tensor.
-    """
-
-    holder: tuple[nn.Module, str]
-
-    @classmethod
-    def __torch_function__(
-        cls, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        """Compute as with an ordinary tensor."""
-        del types
-        with DisableTorchFunctionSubclass():
-            return func(*args, **(kwargs or {}))
-
-    @property
-    def constraint(self) -> Any:
-        """The layer's constraint of this weight; what is assigned acts from the next step on."""
-        layer, name = self.holder
-        return getattr(layer, name)
-
-    @constraint.setter
-    def constraint(self, constraint: Any) -> None:
-        layer, name = self.holder
-        setattr(layer, name, constraint)
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        return self.as_subclass(Tensor).__reduce_ex__(protocol)  # type: ignore[no-untyped-call]
+def _take_over(attributes: dict[str, Any], layer: weakref.ref[nn.Module], name: str) -> None:
+    """Declare on a layer what was assigned to the constraint of its weight, as in Keras."""
+    holder = layer()
+    if holder is not None and "constraint" in attributes:
+        setattr(holder, name, attributes["constraint"])
 
 
 class ConstraintOf:

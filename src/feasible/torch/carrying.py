@@ -6,6 +6,7 @@ has another, and then its constraint is lost.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -23,12 +24,20 @@ def adopt_orphans(model: nn.Module) -> None:
     Args:
         model: The model.
     """
-    if not orphans:
+    # Copied at once: a garbage collection in between may add some, or remove some.
+    known = list(orphans)
+    if not known:
         return
+    keys: dict[int, list[tuple[int, str | None]]] = defaultdict(list)
+    for key in known:
+        keys[key[0]].append(key)
     for module in model.modules():
         for name, parameter in module._parameters.items():
-            for key in [key for key in orphans if key[0] == id(parameter)]:
-                _, declaration = orphans.pop(key)
+            for key in keys.pop(id(parameter), []):
+                found = orphans.pop(key, None)
+                if found is None:
+                    continue
+                _, declaration = found
                 if declaration.layout.parameter != name:
                     layout = replace(declaration.layout, parameter=name)
                     declaration.resolved = declaration.planned = None
@@ -45,7 +54,10 @@ def note_declared(model: nn.Module, name: str, declaration: Declaration) -> None
         name: The parameter's name in it.
         declaration: What is declared.
     """
-    object.__setattr__(model, _ATTRIBUTE, {**vars(model).get(_ATTRIBUTE, {}), name: declaration})
+    if _ATTRIBUTE not in vars(model):
+        # Past nn.Module's own attribute handling, which has nothing to do with it.
+        object.__setattr__(model, _ATTRIBUTE, {})
+    vars(model)[_ATTRIBUTE][name] = declaration
 
 
 def lost_declarations(model: nn.Module) -> Iterator[tuple[str, Declaration]]:
