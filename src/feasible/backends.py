@@ -96,6 +96,44 @@ def value_of(weight: Array) -> Array:
     return weight.value if is_variable else weight
 
 
+def wide_dtype(array: Array) -> Any:
+    """Return the dtype that holds an array's entries while they are computed with.
+
+    Args:
+        array: A floating or complex array of any library.
+
+    Returns:
+        That of sums; for complex entries, the complex dtype of two such numbers.
+
+    Example:
+        >>> import numpy as np
+        >>> wide_dtype(np.ones(3, np.complex64)) == np.complex128
+        True
+    """
+    dtype = accumulation_dtype(array)
+    if not is_complex(array):
+        return dtype
+    xp = namespace(array)
+    return xp.complex64 if dtype == xp.float32 else xp.complex128
+
+
+def is_complex(array: Array) -> bool:
+    """Return whether an array's entries are complex numbers.
+
+    Args:
+        array: An array of any library.
+
+    Returns:
+        Whether they are.
+
+    Example:
+        >>> import numpy as np
+        >>> is_complex(np.ones(3))
+        False
+    """
+    return dtype_name(array).startswith("complex")
+
+
 def dtype_name(array: Array) -> str:
     """Return the name of an array's dtype, the same in every library.
 
@@ -153,6 +191,90 @@ def beside(values: Any, array: Array, dtype: Any) -> Array:
     # Elsewhere arrays go where they are needed, and JAX's have no device while it traces.
     device = {"device": array.device} if xp.__name__ == "array_api_compat.torch" else {}
     return xp.asarray(values, dtype=dtype, **device)
+
+
+def is_of_jax(array: Array) -> bool:
+    """Return whether an array is one of JAX's, which may be traced.
+
+    Args:
+        array: An array of any library.
+
+    Returns:
+        Whether it is.
+
+    Example:
+        >>> import numpy as np
+        >>> is_of_jax(np.ones(3))
+        False
+    """
+    return bool(namespace(array).__name__ == "jax.numpy")
+
+
+def without_gradient(array: Array) -> Array:
+    """Return an array through which no derivative is taken.
+
+    Args:
+        array: An array of any library.
+
+    Returns:
+        An array of the same entries.
+
+    Example:
+        >>> import numpy as np
+        >>> without_gradient(np.ones(2))
+        array([1., 1.])
+    """
+    if is_of_jax(array):
+        return sys.modules["jax"].lax.stop_gradient(array)
+    return array.detach() if hasattr(array, "detach") else array
+
+
+def repeat_while(condition: Any, step: Any, state: tuple[Array, ...]) -> tuple[Array, ...]:
+    """Repeat a step as long as a condition holds, inside a compiled program of JAX, too.
+
+    Args:
+        condition: From arrays to a bool, or an array of one.
+        step: From arrays to arrays of the same shapes and dtypes.
+        state: The arrays to begin with.
+
+    Returns:
+        The arrays of which the condition does not hold.
+
+    Example:
+        >>> import numpy as np
+        >>> repeat_while(lambda n: n < 10, lambda n: (2 * n,), (np.asarray(3),))
+        (12,)
+    """
+    if is_of_jax(state[0]):
+        found: tuple[Array, ...] = sys.modules["jax"].lax.while_loop(
+            lambda held: condition(*held), lambda held: step(*held), state
+        )
+        return found
+    while condition(*state):
+        state = step(*state)
+    return state
+
+
+def choose(condition: Array, if_true: Any, if_false: Any, *operands: Array) -> Any:
+    """Compute one of two things, inside a compiled program of JAX, too.
+
+    Args:
+        condition: A bool, or an array of one.
+        if_true: From the operands to arrays.
+        if_false: From the operands to arrays of the same shapes and dtypes.
+        *operands: The arrays.
+
+    Returns:
+        What was computed.
+
+    Example:
+        >>> import numpy as np
+        >>> choose(np.asarray(True), np.sin, np.cos, np.asarray(0.0))
+        0.0
+    """
+    if is_of_jax(operands[0]):
+        return sys.modules["jax"].lax.cond(condition, if_true, if_false, *operands)
+    return if_true(*operands) if condition else if_false(*operands)
 
 
 def accumulation_dtype(array: Array) -> Any:

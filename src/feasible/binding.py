@@ -46,14 +46,14 @@ def resolve_constraint(
     """
     if not isinstance(constraint, Constraint):
         return constraint
-    if unit_axes is None and getattr(constraint, "axis", None) == "unit":
+    if unit_axes is None and constraint.in_units:
         raise ValueError(
             f"{owner}: {constraint!r} needs to know which axes hold one unit's weights, and they "
             f"are not known. {unknown}, or give the axes as integers."
         )
     resolved = constraint.resolve(() if unit_axes is None else unit_axes)
     try:
-        resolved.vectors(shape)
+        resolved.check_shape(shape)
     except ValueError as error:
         raise ValueError(f"{owner}: {error}") from error
     if warn:

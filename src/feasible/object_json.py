@@ -168,8 +168,9 @@ def to_json(
     if inspect.isclass(thing) or not hasattr(thing, "get_config"):
         return _function_json(registry, thing)
     kind = type(thing)
+    nested = partial(to_json, registry, of_keras=of_keras)
     config = {
-        name: encode_value(kind.__name__, name, value, partial(to_json, registry))
+        name: encode_value(kind.__name__, name, value, nested)
         for name, value in (thing.get_config() if config is None else config).items()
     }
     check_arguments(kind, config)

@@ -7,17 +7,38 @@ import math
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
+import numpy as np
+
 from feasible.backends import Array, namespace, value_of
 from feasible.constraints.axes import vector_axes
-from feasible.constraints.gate import Measurement, measure_steps, moves, project_whole
+from feasible.constraints.gate import (
+    Measurement,
+    measure_steps,
+    moves,
+    project_whole,
+    tangent_whole,
+)
 from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.parts import Part, ProjectionResult, Steps, refuse_complex, run
-from feasible.constraints.values import Value, defined_at
+from feasible.constraints.values import Value, attributes_of, defined_at
 
 # What goes with a projection, so that a class with another projection does not inherit it.
-_OF_PROJECTION = ("measure", "measured", "violations", "quantity", "bounds")
+_OF_PROJECTION = (
+    "measure",
+    "measured",
+    "violations",
+    "quantity",
+    "bounds",
+    "project_tangent",
+    "tangent_by_default",
+    "takes_complex",
+    "is_convex",
+    "is_cone",
+    "is_entrywise",
+    "is_scaling",
+)
 # A constraint that computes in the weight's dtype rounds more than once.
-_CALLS_TOLERANCE = 4.0
+_ROUNDINGS_OF_CALLS = 4.0
 
 
 @CONSTRAINTS.built_in()
@@ -57,7 +78,18 @@ class Constraint(Value):
 
     quantity: ClassVar[str] = "distance"
     # Whether a block must be whole to be projected: then it is gathered where it is sharded.
-    whole_blocks: ClassVar[bool] = False
+    whole_blocks: Any = False
+    # Whether complex numbers are projected by their modulus; else such weights are refused.
+    takes_complex: Any = False
+    # Whether gradients are projected, too, where a model is not told otherwise.
+    tangent_by_default: Any = False
+    # What an intersection goes by: whether with two feasible weights all between them are feasible,
+    # with one all its positive multiples, and whether each entry is constrained alone; and whether
+    # the nearest feasible vector is a positive multiple of the given one.
+    is_convex: Any = False
+    is_cone: Any = False
+    is_entrywise: Any = False
+    is_scaling: Any = False
     __call__: Any
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -93,13 +125,14 @@ class Constraint(Value):
             ValueError: If the weight does not have the constraint's axes.
         """
         w, given = value_of(w), w
-        if given is not w and getattr(self, "axis", None) == "unit":
+        if given is not w and self.in_units:
             raise ValueError(
                 f'{self!r}: axis="unit" needs to know the layer of the Keras variable '
                 f"{given.path}. Import feasible.keras before the layer is built, or give the axes "
                 "as integers."
             )
         namespace(w)  # which says so where it is no array
+        self.check_shape(w.shape)
         return project_whole(self, Part(w, self.vector_axes(w.shape), type(self).__name__))
 
     def project(self, part: Part) -> ProjectionResult | Steps:
@@ -131,8 +164,89 @@ class Constraint(Value):
             What was found of each block; unless overridden, how far the projection moves it.
         """
         if is_whole_call(self):
-            return (yield from moves(part, self(part.w), _CALLS_TOLERANCE))
+            return (yield from moves(part, self(part.w), _ROUNDINGS_OF_CALLS))
         return (yield from measure_steps(self, part))
+
+    def tangent(self, w: Array, gradient: Array) -> Array:
+        """Return a gradient without what points out of the feasible set.
+
+        Its negative is the direction of steepest descent among those along which the weight stays
+        feasible: the projection of minus the gradient onto the tangent cone. An optimizer that
+        scales each entry of a gradient by itself, as Adam does, ends at the optimum with it, and
+        elsewhere without.
+
+        Args:
+            w: The weight, feasible.
+            gradient: The gradient, of its shape.
+
+        Returns:
+            An array of the gradient's shape, dtype, device and library; the gradient itself where
+            the constraint's class says nothing of tangents.
+
+        Raises:
+            TypeError: If the weight is of a dtype that cannot be projected.
+            ValueError: If the weight does not have the constraint's axes.
+
+        Example:
+            >>> import numpy as np
+            >>> from feasible import FixedSum
+            >>> FixedSum(1.0).tangent(np.array([0.5, 0.5]), np.array([1.0, 3.0]))
+            array([-1.,  1.])
+        """
+        if is_whole_call(self):
+            return gradient
+        self.check_shape(w.shape)
+        part = Part(w, self.vector_axes(w.shape), type(self).__name__)
+        return tangent_whole(self, part, gradient)
+
+    def roundings(self, part: Part) -> float:
+        """Return how many roundings of its dtype may move a block that is feasible.
+
+        Args:
+            part: The weight, or what of it is here.
+
+        Returns:
+            1.0, for all but what is computed in a dtype that rounds as much as the weight's.
+        """
+        del part
+        return 1.0
+
+    def project_tangent(self, part: Part, gradient: Array) -> Array | Steps:
+        """Return the part of a gradient along which a weight can move; here, all of it.
+
+        Args:
+            part: The weight, or what of it is here, with the axes of its blocks.
+            gradient: The gradient there, in the dtype in which sums are taken.
+
+        Returns:
+            The projected gradient; or, as a generator that yields sums as `project` does, it.
+        """
+        del part
+        return gradient
+
+    def __and__(self, other: Constraint) -> Constraint:
+        """Return the constraint that asks for both, where its projection is known."""
+        if not isinstance(other, Constraint):
+            return NotImplemented
+        both: Constraint = CONSTRAINTS.find("Intersection")(self, other)
+        return both
+
+    @property
+    def in_units(self) -> bool:
+        """Whether axes are still to be replaced by those of a layer's units."""
+        return getattr(self, "axis", None) == "unit"
+
+    def declared_for(self, w: Array) -> Constraint:
+        """Return this constraint as it holds for a weight for which it is declared.
+
+        Args:
+            w: The weight, in the layout in which the constraint counts axes.
+
+        Returns:
+            A constraint of which nothing depends on what the weight was when it was declared.
+        """
+        del w
+        return self
 
     def resolve(self, unit_axes: Sequence[int]) -> Self:
         """Return this constraint with ``axis="unit"`` replaced by the axes it stands for.
@@ -143,7 +257,7 @@ class Constraint(Value):
         Returns:
             A constraint without ``"unit"``; one that has no such axis is returned as it is.
         """
-        return self.along(unit_axes) if getattr(self, "axis", None) == "unit" else self
+        return self.along(unit_axes) if self.in_units else self
 
     def along(self, axes: Sequence[int]) -> Self:
         """Return this constraint on blocks that lie along other axes.
@@ -175,6 +289,25 @@ class Constraint(Value):
         """
         axis = getattr(self, "axis", None)
         return vector_axes(type(self).__name__, axis, shape)
+
+    def check_shape(self, shape: Sequence[int]) -> None:
+        """Raise if a weight of this shape cannot be constrained.
+
+        Args:
+            shape: The weight's shape.
+
+        Raises:
+            ValueError: If it does not have the constraint's axes, or an array of the constraint's
+                does not broadcast to it.
+        """
+        self.vector_axes(shape)
+        for name, value in attributes_of(self).items():
+            if isinstance(value, np.ndarray) and not is_broadcastable(value.shape, shape):
+                raise ValueError(
+                    f"{type(self).__name__}: `{name}` must broadcast to the weight, of shape "
+                    f"{tuple(shape)} in the layout in which axes are counted. Received: an array "
+                    f"of shape {value.shape}."
+                )
 
     def doubt(self, shape: Sequence[int]) -> str | None:
         """Return what is to be said where this constraint is bound to a weight that is trained.
@@ -234,12 +367,30 @@ class Constraint(Value):
         Returns:
             What was found of each block, of size 1 along its axes.
         """
-        refuse_complex(type(self).__name__, w)
+        refuse_complex(self, w)
         axes = tuple(stacked + axis for axis in block_axes(self, w.shape[int(stacked) :]))
         found: Measurement = run(
             self.measure(Part(w, axes, type(self).__name__, stacked=int(stacked)))
         )
         return found
+
+
+def is_broadcastable(shape: Sequence[int], target: Sequence[int]) -> bool:
+    """Return whether an array broadcasts to a shape.
+
+    Args:
+        shape: The array's shape.
+        target: The shape.
+
+    Returns:
+        Whether it does.
+
+    Example:
+        >>> is_broadcastable((1, 3), (2, 3)), is_broadcastable((2,), (2, 3))
+        (True, False)
+    """
+    pairs = zip(reversed(shape), reversed(target), strict=False)
+    return len(shape) <= len(target) and all(one in (1, other) for one, other in pairs)
 
 
 def is_called(kind: type) -> bool:

@@ -10,7 +10,17 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from feasible.backends import Array, accumulation_dtype, astype, beside, dtype_name, namespace
+from feasible.backends import (
+    Array,
+    accumulation_dtype,
+    astype,
+    beside,
+    dtype_name,
+    is_complex,
+    is_of_jax,
+    namespace,
+    wide_dtype,
+)
 from feasible.constraints.parts import Part, Sums
 from feasible.constraints.precision import precision
 
@@ -43,7 +53,10 @@ def squares(part: Part, values: Array, bound: float | None = None) -> Sums:
     Returns:
         One sum a block, or three; of blocks of one entry, its magnitude.
     """
-    xp, wide = part.xp, astype(values, accumulation_dtype(part.w))
+    xp, wide = part.xp, astype(values, wide_dtype(values))
+    if is_complex(values):
+        wide = xp.abs(wide)
+    wide = astype(wide, accumulation_dtype(part.w))
     if part.length == 1:
         # Its magnitude is its norm. A compiler that leaves out the sum may square the scales below
         # on their own, which nothing holds.
@@ -108,10 +121,42 @@ def root(squared: Array) -> Array:
     return xp.where(zero, 0.0, xp.sqrt(xp.where(zero, 1.0, squared)))
 
 
+def directions(part: Part, found: Norms) -> Array:
+    """Return vectors divided by their norms.
+
+    Args:
+        part: The weight, or what of it is here.
+        found: The norms of its vectors.
+
+    Returns:
+        Entries of vectors of norm 1; zeros for a vector that has no direction.
+    """
+    has_none = (found.scaled == 0) | ~part.xp.isfinite(found.scaled)
+    factors = part.xp.where(has_none, 0.0, 1.0 / part.xp.where(has_none, 1.0, found.scaled))
+    return part.wide * found.scale * factors
+
+
+def real_product(part: Part, first: Array, second: Array) -> Array:
+    """Return products of entries, of complex ones the real part of one with the other's conjugate.
+
+    Args:
+        part: The weight.
+        first: Entries.
+        second: Others.
+
+    Returns:
+        Real numbers, whose sums are the products of vectors.
+    """
+    if not is_complex(part.w):
+        return first * second
+    xp = part.xp
+    return xp.real(first) * xp.real(second) + xp.imag(first) * xp.imag(second)
+
+
 def _magnitudes(part: Part, wide: Array) -> Array:
     """Return the magnitudes of entries; 0 for those that the library takes for zeros elsewhere."""
     found = part.xp.abs(wide)
-    if part.xp.__name__ != "jax.numpy":
+    if not is_of_jax(part.w):
         return found
     return part.xp.where(found < part.xp.finfo(wide.dtype).tiny, 0.0, found)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from feasible.backends import Array, astype
+from feasible.backends import Array, astype, wide_dtype
 from feasible.constraints.euclidean import norms, squares
 from feasible.constraints.parts import Part, ProjectionResult, Steps, refuse_complex, run
 
@@ -35,10 +35,12 @@ def project_whole(constraint: Constraint, part: Part) -> Array:
     Returns:
         An array of the weight's shape, dtype, device and library.
     """
-    refuse_complex(part.owner, part.w)
+    refuse_complex(constraint, part.w, part.owner)
     found = run(constraint.project(part))
     # Not by `projection_steps`, because PyTorch's compiler follows no generator inside another.
-    return _settled(part, found) if _is_settled(part, found) else run(_gated(part, found))
+    if _is_settled(part, found):
+        return _settled(part, found)
+    return run(_gated(part, found, constraint.roundings(part)))
 
 
 def projection_steps(constraint: Constraint, part: Part) -> Steps:
@@ -54,20 +56,53 @@ def projection_steps(constraint: Constraint, part: Part) -> Steps:
     Returns:
         An array of the part's shape, dtype, device and library.
     """
-    refuse_complex(part.owner, part.w)
+    refuse_complex(constraint, part.w, part.owner)
     found = yield from _followed(constraint.project(part))
     if _is_settled(part, found):
         return _settled(part, found)
-    return (yield from _gated(part, found))
+    return (yield from _gated(part, found, constraint.roundings(part)))
 
 
-def measure_steps(constraint: Constraint, part: Part, tolerance: float = 1.0) -> Steps:
+def tangent_whole(constraint: Constraint, part: Part, gradient: Array) -> Array:
+    """Return a gradient projected onto the tangent cone of a weight that is whole here.
+
+    Args:
+        constraint: The constraint, by its `project_tangent`.
+        part: The weight.
+        gradient: The gradient, of its shape.
+
+    Returns:
+        An array of the gradient's shape, dtype, device and library.
+    """
+    wide = astype(gradient, wide_dtype(gradient))
+    return astype(run(constraint.project_tangent(part, wide)), gradient.dtype)
+
+
+def tangent_steps(constraint: Constraint, part: Part, gradient: Array) -> Steps:
+    """Project a part of a gradient, yielding partial sums.
+
+    Args:
+        constraint: The constraint, by its `project_tangent`.
+        part: The part of the weight.
+        gradient: The gradient there.
+
+    Yields:
+        Sums, and receives totals.
+
+    Returns:
+        An array of the gradient's shape, dtype, device and library.
+    """
+    wide = astype(gradient, wide_dtype(gradient))
+    found = yield from _followed(constraint.project_tangent(part, wide))
+    return astype(found, gradient.dtype)
+
+
+def measure_steps(constraint: Constraint, part: Part) -> Steps:
     """Measure how far a projection moves each block, where a set has no closed form of that.
 
     Args:
         constraint: The constraint, by its `project`.
         part: The weight or a part of it.
-        tolerance: How many roundings of its dtype count as none.
 
     Yields:
         Sums, and receives totals.
@@ -77,7 +112,7 @@ def measure_steps(constraint: Constraint, part: Part, tolerance: float = 1.0) ->
     """
     found = yield from _followed(constraint.project(part))
     target = found[0] if isinstance(found, tuple) else found
-    return (yield from moves(part, target, tolerance))
+    return (yield from moves(part, target, constraint.roundings(part)))
 
 
 def moves(part: Part, target: Array, tolerance: float = 1.0) -> Steps:
@@ -99,7 +134,8 @@ def moves(part: Part, target: Array, tolerance: float = 1.0) -> Steps:
     stored = astype(target, part.w.dtype)
     distance = astype(stored, wide.dtype) - wide
     if not part.axes:
-        found = xp.where(stored == part.w, xp.zeros_like(wide), xp.abs(distance))
+        size = xp.abs(distance)
+        found = xp.where(stored == part.w, xp.zeros_like(size), size)
         return Measurement(found, found)
     distances, sizes = yield from _norms_of(part, distance)
     still = distances <= tolerance * _rounding(part, sizes)
@@ -132,7 +168,7 @@ def _settled(part: Part, found: ProjectionResult) -> Array:
     return entries if stays is False else astype(xp.where(stays, w, entries), w.dtype)
 
 
-def _gated(part: Part, found: Array) -> Steps:
+def _gated(part: Part, found: Array, tolerance: float) -> Steps:
     """Keep the bits of blocks that moved no further than rounding, and of those without a norm."""
     xp, w = part.xp, part.w
     entries = astype(found, w.dtype)
@@ -141,7 +177,7 @@ def _gated(part: Part, found: Array) -> Steps:
     distances, sizes = (
         norms(part, some).value for some in (totals[: len(distance)], totals[len(distance) :])
     )
-    stays = (distances <= _rounding(part, sizes)) | ~xp.isfinite(sizes)
+    stays = (distances <= tolerance * _rounding(part, sizes)) | ~xp.isfinite(sizes)
     return astype(xp.where(stays, w, entries), w.dtype)
 
 

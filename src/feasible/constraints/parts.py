@@ -15,12 +15,22 @@ from typing import Any
 
 import numpy as np
 
-from feasible.backends import Array, accumulation_dtype, astype, beside, dtype_name, namespace
+from feasible.backends import (
+    Array,
+    accumulation_dtype,
+    astype,
+    beside,
+    dtype_name,
+    is_complex,
+    namespace,
+    wide_dtype,
+)
 from feasible.constraints.precision import Precision, precision
+from feasible.local_pieces import LocalPiece
 
 Sums = tuple[Array, ...]
 ProjectionResult = Array | tuple[Array, Array]
-Place = tuple[slice, ...] | Callable[[Any], Any]
+Place = tuple[slice, ...] | LocalPiece
 Steps = Generator[Sums, Sums, Any]
 
 
@@ -33,8 +43,8 @@ class Part:
         axes: The axes of `w` that one block lies along.
         owner: The constraint's name, for messages.
         length: How many entries a whole block has; None if blocks are whole here.
-        place: Where the entries are in the weight, a slice an axis, or what takes them of an array
-            with as many axes; None if they are all of it.
+        place: Where the entries are in the weight: a slice an axis, or the piece of a weight that
+            is stored in pieces; None if they are all of it.
         stacked: How many leading axes count weights that are stacked.
         near_bound: Whether norms need only be right as far as they are near a bound, in one pass.
 
@@ -70,7 +80,28 @@ class Part:
     @property
     def wide(self) -> Array:
         """The entries in the dtype in which sums are taken: float64 where there is one."""
-        return astype(self.w, accumulation_dtype(self.w))
+        return astype(self.w, wide_dtype(self.w))
+
+    @property
+    def is_finite(self) -> Array:
+        """Which blocks, that are whole here, hold neither a NaN nor an infinity."""
+        finite = self.xp.isfinite(self.w)
+        return self.xp.all(finite, axis=self.axes, keepdims=True) if self.axes else finite
+
+    @property
+    def is_first(self) -> Array:
+        """Which entries are the first of their block."""
+        begins: Any = [0] * self.w.ndim
+        if self.place is not None:
+            place = self.place
+            slices = place.slices if isinstance(place, LocalPiece) else place
+            begins = [0] * self.stacked + [along.start or 0 for along in slices]
+        first = self.xp.ones_like(self.w, dtype=self.xp.bool)
+        for axis in self.axes:
+            shape = [-1 if one == axis else 1 for one in range(self.w.ndim)]
+            here = begins[axis] + np.arange(self.w.shape[axis]) == 0
+            first = first & self.xp.reshape(beside(here, self.w, None), tuple(shape))
+        return first
 
     @property
     def precision(self) -> Precision:
@@ -107,8 +138,8 @@ class Part:
                 f"with {rank} axes."
             )
         values = values.reshape((1,) * (rank - values.ndim) + values.shape)
-        if callable(self.place):
-            values = self.place(values)
+        if isinstance(self.place, LocalPiece):
+            values = self.place.of(values)
         elif self.place is not None:
             here = zip(self.place, values.shape, strict=True)
             values = values[tuple(slice(None) if size == 1 else part for part, size in here)]
@@ -118,14 +149,23 @@ class Part:
         is_mask = self.xp.isdtype(array.dtype, "bool")
         return beside(array, self.w, None if is_mask else accumulation_dtype(self.w))
 
-    def blocks(self) -> Array:
+    @property
+    def finite_blocks(self) -> Array:
+        """The blocks as columns in the dtype for sums; those with a NaN or infinity as zeros."""
+        wide = self.wide
+        return self.blocks(self.xp.where(self.is_finite, wide, self.xp.zeros_like(wide)))
+
+    def blocks(self, values: Array | None = None) -> Array:
         """Return the blocks, which are whole here, as columns.
+
+        Args:
+            values: An array of the shape of `w`; by default, the entries.
 
         Returns:
             An array of shape (length, *others), the entries of a block in row-major order.
         """
         order = (*self.axes, *(axis for axis in range(self.w.ndim) if axis not in self.axes))
-        moved = self.xp.permute_dims(self.w, order)
+        moved = self.xp.permute_dims(self.w if values is None else values, order)
         return self.xp.reshape(moved, (self.length, *moved.shape[len(self.axes) :]))
 
     def unblocked(self, blocks: Array) -> Array:
@@ -142,20 +182,22 @@ class Part:
         return self.xp.permute_dims(moved, tuple(map(order.index, range(len(order)))))
 
 
-def refuse_complex(owner: str, w: Array) -> None:
-    """Raise if a weight is complex.
+def refuse_complex(constraint: Any, w: Array, owner: str | None = None) -> None:
+    """Raise if a weight is complex, and its constraint has no meaning for complex numbers.
 
     Args:
-        owner: The constraint's name, for the message.
+        constraint: The constraint, or any callable.
         w: The weight.
+        owner: What to call it in the message; by default, by its class.
 
     Raises:
         TypeError: If it is.
 
     Example:
-        >>> refuse_complex("NonNeg", np.ones(3))
+        >>> refuse_complex(abs, np.ones(3))
     """
-    if dtype_name(w).startswith("complex"):
+    if is_complex(w) and not getattr(constraint, "takes_complex", False):
+        owner = owner or type(constraint).__name__
         raise TypeError(
             f"{owner}: the weight must be real. Received: {dtype_name(w)} of shape "
             f"{tuple(w.shape)}. Constrain its real and imaginary parts as weights of their own."

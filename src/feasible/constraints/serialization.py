@@ -82,7 +82,7 @@ def serialize(constraint: Projection | None) -> dict[str, Any] | None:
             f"constructor's arguments for {', '.join(attributes_of(constraint))}",
         )
     # Keras has no such axis.
-    in_units = getattr(constraint, "axis", None) == "unit"
+    in_units = isinstance(constraint, Constraint) and constraint.in_units
     return to_json(CONSTRAINTS, constraint, of_keras=not in_units)
 
 

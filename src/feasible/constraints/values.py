@@ -16,6 +16,9 @@ _MADE = "_made"
 # Found once, as a value does not change; a copy finds its own.
 _IDENTITY = "_known_identity"
 
+# How many entries of an array are printed.
+_PRINTED = 8
+
 # Classes of which there has been a value, and what is to be done with each.
 _classes: dict[type, None] = {}
 _followers: list[Callable[[type], Any]] = []
@@ -171,10 +174,7 @@ class Value(metaclass=ValueType):
         return hash(self._identity())
 
     def __repr__(self) -> str:
-        arguments = (
-            f"{name}={tuple(value) if isinstance(value, list) else value!r}"
-            for name, value in self.get_config().items()
-        )
+        arguments = (f"{name}={_shown(value)}" for name, value in self.get_config().items())
         return f"{type(self).__name__}({', '.join(arguments)})"
 
 
@@ -261,6 +261,15 @@ def _read_only(value: Any) -> Any:
         value = value.copy()
         value.flags.writeable = False
     return value
+
+
+def _shown(value: Any) -> str:
+    """Return how an argument is printed, in one line."""
+    if isinstance(value, list):
+        return repr(tuple(value))
+    if isinstance(value, np.ndarray) and value.size > _PRINTED:
+        return f"<array of shape {value.shape}, {value.dtype}>"
+    return f"array({value.tolist()})" if isinstance(value, np.ndarray) else repr(value)
 
 
 def _hashable(value: Any) -> Hashable:

@@ -272,7 +272,7 @@ def bound(
             ``"unit"`` is asked for in a module of which nothing is known.
     """
     shape = tuple(leaf.parameter.shape)
-    native = layout == "native" and getattr(constraint, "axis", None) != "unit"
+    native = layout == "native" and not getattr(constraint, "in_units", False)
     known = leaf.layout
     if native or known is None or (known.stacked(len(shape)) < 0 and _goes_by_name(leaf)):
         known = _layout_of_unknown(leaf)
@@ -291,7 +291,7 @@ def bound(
         "say so by feasible.jax.register_layouts"
     )
     if isinstance(constraint, Constraint):
-        refuse_complex(type(constraint).__name__, leaf.parameter)
+        refuse_complex(constraint, leaf.parameter)
     rule = resolve_constraint(leaf.name, constraint, counted, unit_axes, unknown, warn=warn)
     return BoundLeaf(leaf, rule, order)
 

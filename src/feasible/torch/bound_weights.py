@@ -215,8 +215,8 @@ def _declared_parameters(module: nn.Module) -> Iterator[object | None]:
 
 def _resolve(weight: Weight, declaration: Declaration) -> AnyConstraint:
     """Fit a declared constraint to its weight."""
-    if isinstance(declaration.constraint, Constraint):
-        refuse_complex(f"{weight.path}: {type(declaration.constraint).__name__}", weight.tensor)
+    if isinstance(constraint := declaration.constraint, Constraint):
+        refuse_complex(constraint, weight.tensor, f"{weight.path}: {type(constraint).__name__}")
     layout, kind = declaration.layout, type(weight.module).__name__
     shape = layout.shape(weight.tensor.shape)
     declaration.resolved = resolve_constraint(

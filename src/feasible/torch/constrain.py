@@ -123,7 +123,8 @@ def constrain(
             pending.append((candidate.name, repr(declaration.constraint)))
         else:
             # A function may take complex weights, but there is no report of them.
-            refuse_complex(f"{bound.name}: {name_of(bound.declared)}", bound.weight.tensor)
+            owner = f"{bound.name}: {name_of(bound.declared)}"
+            refuse_complex(bound.declared, bound.weight.tensor, owner)
             bounds.append(bound)
     notes = [*matches.notes, *_not_pickled(prepared)]
     # Measured before anything is declared, because it calls what the user wrote.
@@ -144,7 +145,7 @@ def constrain(
 def _prepared(candidate: _Candidate, constraint: AnyConstraint, layout: Layout) -> Declaration:
     """Return the declaration of one candidate's constraint, checked and not yet attached."""
     counted = candidate.layout
-    if layout == "native" and getattr(constraint, "axis", None) != "unit":
+    if layout == "native" and not getattr(constraint, "in_units", False):
         counted = counted.native()
     return prepare(candidate.module, counted, constraint, path=candidate.name)
 

@@ -94,7 +94,7 @@ def parametrization(
     """
     layout = ParameterLayout(name, name)
     if module is None:
-        if getattr(constraint, "axis", None) == "unit":
+        if getattr(constraint, "in_units", False):
             raise InvalidArgumentError(
                 "parametrization", "module", module, f"the module of the weight for {constraint!r}"
             )

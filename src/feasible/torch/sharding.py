@@ -136,7 +136,7 @@ def _piece(bound: Bound, weight: DTensor) -> _Piece:
         bound,
         local.view,
         tuple(vectors),
-        local.of if local.joined else local.slices,
+        local if local.joined else local.slices,
         local.slices,
         axes,
         length,

@@ -28,6 +28,9 @@ class NonNeg(Constraint):
     """
 
     quantity = "entry"
+    is_convex = True
+    is_cone = True
+    is_entrywise = True
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -60,6 +63,19 @@ class NonNeg(Constraint):
         yield from ()
         wide = part.wide
         return Measurement(part.w, part.xp.where(wide >= 0, part.xp.zeros_like(wide), -wide))
+
+    def project_tangent(self, part: Part, gradient: Array) -> Array:
+        """Return the gradient, zero where an entry at zero would become negative.
+
+        Args:
+            part: The weight, or what of it is here.
+            gradient: The gradient there.
+
+        Returns:
+            The projected gradient.
+        """
+        outward = (part.w <= 0) & (gradient > 0)
+        return part.xp.where(outward, part.xp.zeros_like(gradient), gradient)
 
     def vector_axes(self, shape: Sequence[int]) -> tuple[int, ...]:
         """Return no axes: each entry is constrained alone.

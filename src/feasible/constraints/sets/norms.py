@@ -9,7 +9,7 @@ from feasible.arguments import InvalidArgumentError, check_number
 from feasible.backends import Array
 from feasible.constraints.axes import Axis, check_axis
 from feasible.constraints.base import Constraint
-from feasible.constraints.euclidean import Norms, norms, squares
+from feasible.constraints.euclidean import Norms, directions, norms, real_product, squares
 from feasible.constraints.gate import Measurement
 from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.parts import Part, Steps
@@ -53,6 +53,8 @@ class NormConstraint(Constraint):
     """
 
     quantity = "norm"
+    takes_complex = True
+    is_scaling = True
     min_value: float
     max_value: float
     rate: float
@@ -67,6 +69,11 @@ class NormConstraint(Constraint):
             raise InvalidArgumentError(
                 name, "min_value", min_value, f"at most max_value, which is {max_value!r}"
             )
+
+    @property
+    def is_convex(self) -> bool:
+        """Whether a vector between two feasible ones is feasible, and moved there at once."""
+        return self.min_value == 0 and self.rate == 1
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -120,6 +127,27 @@ class NormConstraint(Constraint):
         beyond = xp.abs(value - xp.clip(value, float(self.min_value), float(self.max_value)))
         rest = self._stays(part, found) & (value > 0) & xp.isfinite(value)
         return Measurement(value, xp.where(rest, 0.0, beyond))
+
+    def project_tangent(self, part: Part, gradient: Array) -> Steps:
+        """Return the gradient; of a vector at a bound, without what leads beyond it.
+
+        Args:
+            part: The weight, or what of it is here.
+            gradient: The gradient there.
+
+        Yields:
+            Sums, and receives those of whole vectors.
+
+        Returns:
+            The projected gradient; of a zero vector, as it is.
+        """
+        xp, slack = part.xp, 4 * part.precision.slack
+        found = norms(part, (yield squares(part, part.w)))
+        direction = directions(part, found)
+        (along,) = yield (part.total(real_product(part, direction, gradient)),)
+        longer = (found.value >= self.max_value * (1 - slack)) & (along < 0)
+        shorter = (found.value <= self.min_value * (1 + slack)) & (along > 0)
+        return gradient - direction * xp.where(longer | shorter, along, xp.zeros_like(along))
 
     def limits(self, stored: Precision, length: int) -> Limits:
         """Return the bounds on the norms, with what rounding to the weight's dtype takes.

@@ -54,6 +54,16 @@ class RadialConstraint(Constraint):
 
     whole_blocks = True
 
+    @property
+    def is_convex(self) -> bool:
+        """Whether a kernel between two feasible ones is feasible, and the nearest is returned."""
+        return self.rings == "mean"
+
+    @property
+    def is_cone(self) -> bool:
+        """Whether positive multiples of a feasible kernel are feasible."""
+        return self.rings == "mean"
+
     def __init__(self, rings: Rings = "documented", metric: Metric = "chebyshev") -> None:
         self.rings: Rings = check_choice("RadialConstraint", "rings", rings, tuple(_PROJECTIONS))
         self.metric: Metric = check_choice("RadialConstraint", "metric", metric, tuple(_DISTANCES))
@@ -73,6 +83,20 @@ class RadialConstraint(Constraint):
         """
         projection = _PROJECTIONS[self.rings]
         return part.unblocked(projection(part.blocks(), *self._rings(part))), False
+
+    def project_tangent(self, part: Part, gradient: Array) -> Array:
+        """Return the gradient, the same at each radius; that of sampled rings as it is.
+
+        Args:
+            part: Kernels that are whole.
+            gradient: The gradient there.
+
+        Returns:
+            The projected gradient.
+        """
+        if self.rings != "mean":
+            return gradient
+        return part.unblocked(_mean(part.blocks(gradient), *self._rings(part)))
 
     def measure(self, part: Part) -> Steps:
         """Return how far each kernel is from the nearest radial one.

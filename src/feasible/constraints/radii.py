@@ -1,0 +1,78 @@
+"""The radius of a ball or a sphere: a number, one for each vector, or what it was at first."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from feasible.backends import Array
+from feasible.constraints.array_arguments import Bound, check_bound, extent
+from feasible.constraints.base import Constraint
+from feasible.constraints.parts import Part, run
+from feasible.ops import convert_to_numpy
+
+_INITIAL = "initial"
+
+
+def check_radius(owner: str, radius: Any) -> Any:
+    """Return a radius if it can be one.
+
+    Args:
+        owner: The constraint, for the message.
+        radius: A number, an array or ``"initial"``.
+
+    Returns:
+        A number, an array or ``"initial"``.
+
+    Raises:
+        InvalidArgumentError: If it is none of these.
+
+    Example:
+        >>> check_radius("Sphere", 2)
+        2
+    """
+    if isinstance(radius, str) and radius == _INITIAL:
+        return _INITIAL
+    return check_bound(owner, "radius", radius, minimum=0)
+
+
+def radius_bounds(radius: Bound | str) -> tuple[float, float]:
+    """Return the smallest and the largest radius.
+
+    Args:
+        radius: A number, an array or ``"initial"``.
+
+    Returns:
+        Two numbers; anything from 0 for what is not known yet.
+
+    Example:
+        >>> radius_bounds(2.0)
+        (2.0, 2.0)
+    """
+    return (0.0, math.inf) if isinstance(radius, str) else extent(radius)
+
+
+def initial_radius(constraint: Constraint, w: Array) -> Any:
+    """Return what a constraint measures of each vector of a weight.
+
+    Args:
+        constraint: The constraint.
+        w: The weight.
+
+    Returns:
+        A NumPy array of size 1 along the axes of a vector.
+
+    Raises:
+        ValueError: If a vector holds a NaN or an infinity.
+    """
+    part = Part(w, constraint.vector_axes(w.shape), type(constraint).__name__)
+    values = convert_to_numpy(run(constraint.measure(part)).values).astype(np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError(
+            f'{type(constraint).__name__}: radius="initial" needs the norms that the weight has. '
+            "Received: a weight that holds a NaN or an infinity. Declare it after the weight has "
+            "its values."
+        )
+    return values

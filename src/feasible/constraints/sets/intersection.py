@@ -1,0 +1,310 @@
+"""Two constraints at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from feasible.arguments import InvalidArgumentError
+from feasible.backends import Array
+from feasible.constraints.base import Constraint, block_axes, is_whole_call
+from feasible.constraints.dykstra import alternate
+from feasible.constraints.gate import (
+    project_whole,
+    projection_steps,
+    tangent_steps,
+    tangent_whole,
+)
+from feasible.constraints.names import CONSTRAINTS
+from feasible.constraints.nesting import check_constraint
+from feasible.constraints.parts import Part, Steps
+from feasible.constraints.sets.box import Box
+from feasible.constraints.sets.mask import Mask
+from feasible.constraints.sets.non_negative import NonNeg
+
+
+@CONSTRAINTS.built_in("intersection", of_keras=False)
+class Intersection(Constraint):
+    """Keep a weight in two sets at once, written ``first & second``.
+
+    It solves ``min ||v - w||  s.t.  v in first and in second``. One projection after the other is
+    that where both constrain entries alone, or where the first is a cone, such as `NonNeg`,
+    `Monotone`, `Mask` or `TopK`, and the second scales whole vectors of it, as `MaxNorm`,
+    `MinMaxNorm`, `UnitNorm` and `Sphere` do. For other pairs of convex sets it is found by
+    Dykstra's algorithm, to the rounding of the weight's dtype; what is sharded is gathered. Others
+    are refused: their projection is not known.
+
+    Args:
+        first: A constraint.
+        second: Another.
+
+    Raises:
+        InvalidArgumentError: If the projection is not known, or no weight satisfies both.
+
+    Example:
+        >>> import numpy as np
+        >>> from feasible import MaxNorm, NonNeg
+        >>> (NonNeg() & MaxNorm(1))(np.array([3.0, -4.0])).round(6)
+        array([1., 0.])
+
+    Source:
+        Bauschke, Combettes: Convex Analysis and Monotone Operator Theory in Hilbert Spaces, 2017,
+        section 30.2; a cone and a ball: Bauschke, Bui, Wang: Projecting onto the intersection of a
+        cone and a sphere, 2018.
+    """
+
+    def __init__(self, first: Any, second: Any) -> None:
+        self.first = check_constraint("Intersection", "first", first)
+        self.second = check_constraint("Intersection", "second", second)
+        _refuse_empty(self.first, self.second)
+        if self._ordered is None and not self.is_convex:
+            raise InvalidArgumentError(
+                "Intersection",
+                "second",
+                second,
+                "such that the nearest weight that also satisfies first is known: both convex, "
+                "both on single entries, or a cone with what scales its vectors. Where any weight "
+                "that satisfies both will do, write a function that projects onto one and then "
+                f"the other. With first={self.first!r}",
+            )
+
+    @property
+    def _ordered(self) -> tuple[Constraint, Constraint] | None:
+        """The two in the order in which they are applied; None where no order is enough."""
+        one, other = self.first, self.second
+        if is_whole_call(one) or is_whole_call(other):
+            return None
+        if one.is_entrywise and other.is_entrywise:
+            if isinstance(one, Mask):
+                return other, one
+            return (one, other) if isinstance(other, Mask) or self.is_convex else None
+        pairs = ((one, other), (other, one))
+        return next((pair for pair in pairs if pair[0].is_cone and pair[1].is_scaling), None)
+
+    @property
+    def is_convex(self) -> bool:
+        """Whether both are."""
+        return bool(self.first.is_convex and self.second.is_convex)
+
+    @property
+    def is_cone(self) -> bool:
+        """Whether both are."""
+        return bool(self.first.is_cone and self.second.is_cone)
+
+    @property
+    def is_entrywise(self) -> bool:
+        """Whether both are."""
+        return bool(self.first.is_entrywise and self.second.is_entrywise)
+
+    @property
+    def takes_complex(self) -> bool:
+        """Whether both do."""
+        return bool(self.first.takes_complex and self.second.takes_complex)
+
+    @property
+    def tangent_by_default(self) -> bool:
+        """Whether one of them does."""
+        return bool(self.first.tangent_by_default or self.second.tangent_by_default)
+
+    @property
+    def whole_blocks(self) -> bool:
+        """Whether blocks are gathered: where one is, or sums go over other blocks than the other's.
+
+        What a sum over some of the axes of a block goes over is not known of a part.
+        """
+        one, other = self.first, self.second
+        if self._ordered is None or one.whole_blocks or other.whole_blocks:
+            return True
+        axes = [getattr(each, "axis", None) for each in (one, other) if not each.is_entrywise]
+        return any(axis != axes[0] for axis in axes)
+
+    @property
+    def in_units(self) -> bool:
+        """Whether axes of either are still to be replaced by those of a layer's units."""
+        return self.first.in_units or self.second.in_units
+
+    def resolve(self, unit_axes: Sequence[int]) -> Self:
+        """Return this constraint with ``axis="unit"`` replaced by the axes it stands for.
+
+        Args:
+            unit_axes: The axes that hold the weights incident to one unit.
+
+        Returns:
+            A constraint of both, resolved.
+        """
+        if not self.in_units:
+            return self
+        return self.replace(
+            first=self.first.resolve(unit_axes), second=self.second.resolve(unit_axes)
+        )
+
+    def along(self, axes: Sequence[int]) -> Self:
+        """Return this constraint on blocks that lie along other axes.
+
+        Args:
+            axes: The axes.
+
+        Returns:
+            A constraint of both, on those.
+        """
+        return self.replace(first=self.first.along(axes), second=self.second.along(axes))
+
+    def declared_for(self, w: Array) -> Constraint:
+        """Return this constraint as it holds for a weight for which it is declared.
+
+        Args:
+            w: The weight, in the layout in which the constraint counts axes.
+
+        Returns:
+            A constraint of both, of which nothing depends on what the weight was.
+        """
+        first, second = self.first.declared_for(w), self.second.declared_for(w)
+        same = first is self.first and second is self.second
+        return self if same else self.replace(first=first, second=second)
+
+    def vector_axes(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """Return the axes of either.
+
+        Args:
+            shape: The weight's shape.
+
+        Returns:
+            The axes in ascending order.
+
+        Raises:
+            ValueError: If the shape does not have them.
+        """
+        return tuple(sorted({*block_axes(self.first, shape), *block_axes(self.second, shape)}))
+
+    def check_shape(self, shape: Sequence[int]) -> None:
+        """Raise if a weight of this shape cannot be constrained.
+
+        Args:
+            shape: The weight's shape.
+
+        Raises:
+            ValueError: If it does not fit one of both, or if the projection is not known, because
+                a cone's vectors are not parts of those that are scaled.
+        """
+        self.first.check_shape(shape)
+        self.second.check_shape(shape)
+        if not (self._is_exact(len(shape)) or self.is_convex):
+            raise ValueError(
+                f"Intersection: the nearest weight of shape {tuple(shape)} that satisfies both "
+                f"{self.first!r} and {self.second!r} is not known, unless each vector of the one "
+                "is part of a vector of the other. Give both the same axis."
+            )
+
+    def project(self, part: Part) -> Steps:
+        """Return the entries projected onto both.
+
+        Args:
+            part: The weight, or what of it is here.
+
+        Yields:
+            Sums, and receives those of whole blocks.
+
+        Returns:
+            The entries; of a pair that is applied in order, not to be looked at again.
+        """
+        if self._ordered is not None and self._is_exact(part.w.ndim - part.stacked):
+            entries = part.w
+            for each in self._ordered:
+                entries = yield from projection_steps(each, _part_for(each, part, entries))
+            if not part.axes:
+                return entries, False
+            # What was infinite, one of both may have clipped.
+            unknown = part.xp.astype(~part.xp.isfinite(part.w), part.wide.dtype)
+            (count,) = yield (part.total(unknown),)
+            return entries, count > 0
+        start = part.xp.where(part.is_finite, part.wide, part.xp.zeros_like(part.wide))
+
+        def onto(each: Constraint) -> Any:
+            return lambda values: _projected(each, part, values)
+
+        return alternate(onto(self.first), onto(self.second), start, _tolerance(part))
+
+    def project_tangent(self, part: Part, gradient: Array) -> Steps:
+        """Return the gradient along which a weight stays in both.
+
+        Args:
+            part: The weight, or what of it is here.
+            gradient: The gradient there.
+
+        Yields:
+            Sums, and receives those of whole blocks.
+
+        Returns:
+            The projected gradient.
+        """
+        if self._ordered is not None and self._is_exact(part.w.ndim - part.stacked):
+            for each in self._ordered:
+                gradient = yield from tangent_steps(each, _part_for(each, part, part.w), gradient)
+            return gradient
+
+        def onto(each: Constraint) -> Any:
+            inner = _part_for(each, part, part.w)
+            return lambda values: tangent_whole(each, inner, values)
+
+        return alternate(onto(self.first), onto(self.second), gradient, _tolerance(part))
+
+    def _is_exact(self, rank: int) -> bool:
+        """Return whether, for weights of some rank, one projection after the other is nearest."""
+        if self._ordered is None:
+            return False
+        cone, scaling = self._ordered
+        shape = (1,) * rank
+        return set(block_axes(cone, shape)) <= set(block_axes(scaling, shape)) or self.is_entrywise
+
+    def __repr__(self) -> str:
+        nested = isinstance(self.second, Intersection)
+        second = f"({self.second!r})" if nested else repr(self.second)
+        return f"{self.first!r} & {second}"
+
+
+def _part_for(constraint: Constraint, part: Part, entries: Array) -> Part:
+    """Return a part as one of the two sees it."""
+    inside = part.w.shape[part.stacked :]
+    axes = tuple(part.stacked + axis for axis in block_axes(constraint, inside))
+    length = part.length if axes == part.axes else None
+    owner = type(constraint).__name__
+    return Part(entries, axes, owner, length=length, place=part.place, stacked=part.stacked)
+
+
+def _projected(constraint: Constraint, part: Part, values: Array) -> Array:
+    if is_whole_call(constraint):
+        return constraint(values)
+    return project_whole(constraint, _part_for(constraint, part, values))
+
+
+def _tolerance(part: Part) -> float:
+    """Return how far apart, relatively, what was projected onto either may be."""
+    computed = float(part.xp.finfo(part.wide.dtype).eps)
+    return max(part.precision.slack / 4, 4 * computed)
+
+
+def _interval(constraint: Constraint) -> tuple[Any, Any] | None:
+    """Return between what a constraint keeps entries; None where that is not known."""
+    if isinstance(constraint, Mask):
+        return np.where(constraint.mask, -np.inf, 0.0), np.where(constraint.mask, np.inf, 0.0)
+    if isinstance(constraint, Box):
+        low = -np.inf if constraint.lower is None else constraint.lower
+        return low, np.inf if constraint.upper is None else constraint.upper
+    return (0.0, np.inf) if isinstance(constraint, NonNeg) else None
+
+
+def _refuse_empty(first: Constraint, second: Constraint) -> None:
+    """Raise if no entry satisfies both constraints, where they are of single entries."""
+    one, other = _interval(first), _interval(second)
+    if one is None or other is None:
+        return
+    try:
+        is_empty = np.any(np.maximum(one[0], other[0]) > np.minimum(one[1], other[1]))
+    except ValueError:  # arrays of shapes that do not fit, of which a weight's shape tells
+        return
+    if is_empty:
+        raise InvalidArgumentError(
+            "Intersection", "second", second, f"such that a weight satisfies {first!r}, too"
+        )

@@ -1,0 +1,98 @@
+"""The constraint that each vector is a distribution: nothing negative, and a fixed sum."""
+
+from __future__ import annotations
+
+from feasible.arguments import check_number
+from feasible.backends import Array
+from feasible.constraints.axes import Axis, check_axis
+from feasible.constraints.base import Constraint
+from feasible.constraints.gate import Measurement, measure_steps
+from feasible.constraints.names import CONSTRAINTS
+from feasible.constraints.parts import Part, Steps
+from feasible.constraints.thresholds import tangent_threshold, threshold
+
+
+@CONSTRAINTS.built_in("simplex", of_keras=False)
+class Simplex(Constraint):
+    """Keep each vector's entries at or above zero, and their sum at a number.
+
+    It solves ``min ||v - w||  s.t.  v >= 0, sum(v) = total``: ``v = max(w - t, 0)`` for the one t
+    of which the sum is right. Vectors that are sharded are gathered.
+
+    Args:
+        total: The sum, at least 0.
+        axis: The axes that one vector lies along: an int, a sequence of ints, None for the whole
+            weight, or ``"unit"`` for the weights incident to one unit.
+
+    Raises:
+        InvalidArgumentError: If an argument cannot be used.
+
+    Example:
+        >>> import numpy as np
+        >>> Simplex()(np.array([[0.75, 2.0], [0.75, 0.5]]))
+        array([[0.5, 1. ],
+               [0.5, 0. ]])
+
+    Source:
+        Duchi et al.: Efficient Projections onto the l1-Ball for Learning in High Dimensions, ICML
+        2008, figure 1.
+    """
+
+    quantity = "sum"
+    whole_blocks = True
+    tangent_by_default = True
+    is_convex = True
+
+    def __init__(self, total: float = 1, axis: Axis = 0) -> None:
+        self.total = check_number("Simplex", "total", total, minimum=0)
+        self.axis = check_axis("Simplex", axis)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The sum, twice."""
+        return float(self.total), float(self.total)
+
+    def project(self, part: Part) -> Array:
+        """Return the entries lowered by a threshold, and none below zero.
+
+        Args:
+            part: The weight, of whole vectors.
+
+        Returns:
+            The entries.
+        """
+        entries = part.finite_blocks
+        lowered = entries - threshold(entries, -self.total, 0)
+        return part.unblocked(part.xp.maximum(lowered, part.xp.zeros_like(lowered)))
+
+    def measure(self, part: Part) -> Steps:
+        """Return each vector's sum, and how far it is from being feasible.
+
+        Args:
+            part: The weight, of whole vectors.
+
+        Yields:
+            Sums, and receives those of whole vectors.
+
+        Returns:
+            The sums and distances.
+        """
+        found = yield from measure_steps(self, part)
+        (sums,) = yield (part.total(part.wide),)
+        return Measurement(sums, found.violations)
+
+    def project_tangent(self, part: Part, gradient: Array) -> Array:
+        """Return the gradient, of a sum of 0, and not above zero where an entry is zero.
+
+        Args:
+            part: The weight, of whole vectors.
+            gradient: The gradient there.
+
+        Returns:
+            The projected gradient.
+        """
+        xp, descent = part.xp, -part.blocks(gradient)
+        held = part.blocks(part.wide) > 0
+        lowered = descent - tangent_threshold(held, descent, descent)
+        lowered = xp.where(held, lowered, xp.maximum(lowered, xp.zeros_like(lowered)))
+        return part.unblocked(-lowered)

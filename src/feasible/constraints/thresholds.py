@@ -1,0 +1,141 @@
+"""By how much entries are to be lowered, so that what is left of them adds up to a number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from feasible.backends import Array, is_of_jax, namespace, repeat_while, without_gradient
+
+
+def threshold(candidates: Array, held: Array | float, count: Array | float) -> Array:
+    """Return the root of ``held - count * t + sum(max(candidates - t, 0))``, column by column.
+
+    On the simplex of sum s, it is by how much entries are lowered with ``held = -s``. Its
+    derivative is exact: that of the entries that are above it.
+
+    Args:
+        candidates: Numbers of shape (length, *others), minus infinity for what does not count.
+        held: What there is besides, of shape (1, *others), or a number.
+        count: How often the threshold is subtracted from that, of the same shape.
+
+    Returns:
+        The thresholds, of shape (1, *others); the largest candidate where none is above it.
+
+    Example:
+        >>> import numpy as np
+        >>> threshold(np.array([[0.5], [2.0], [3.0]]), -1.0, 0)
+        array([[2.]])
+
+    Source:
+        Held, Wolfe, Crowder: Validation of subgradient optimization, 1974, by sorting; Michelot: A
+        finite algorithm for finding the projection of a point onto the canonical simplex, 1986.
+    """
+    xp = namespace(candidates)
+    if candidates.shape[0] == 0:
+        return xp.zeros_like(candidates[:0])
+    find = _above_by_steps if is_of_jax(candidates) else _above_by_sorting
+    above = find(without_gradient(candidates), held, count)
+    counts = count + xp.sum(xp.astype(above, candidates.dtype), axis=0, keepdims=True)
+    divisor = xp.where(counts > 0, counts, 1.0)
+    kept = xp.where(above, candidates, xp.zeros_like(candidates))
+    found = (held + xp.sum(kept, axis=0, keepdims=True)) / divisor
+    # Once more, with what is small: sums of large entries are rounded.
+    rest = xp.where(above, candidates - found, xp.zeros_like(candidates))
+    found = found + (held - count * found + xp.sum(rest, axis=0, keepdims=True)) / divisor
+    return xp.where(counts > 0, found, xp.max(candidates, axis=0, keepdims=True))
+
+
+def tangent_threshold(held: Array, of_held: Array, of_others: Array) -> Array:
+    """Return by how much directions are lowered: those held add up to what is left of others.
+
+    Args:
+        held: Which entries may move either way, of shape (length, *others).
+        of_held: What these add up, of the same shape.
+        of_others: What is lowered, and counts where it is above the threshold.
+
+    Returns:
+        The thresholds, of shape (1, *others).
+
+    Example:
+        >>> import numpy as np
+        >>> import numpy as np
+        >>> directions = np.array([[1.0], [3.0], [0.0]])
+        >>> tangent_threshold(np.array([[True], [True], [False]]), directions, directions)
+        array([[2.]])
+    """
+    xp = namespace(of_held)
+    sums = xp.sum(xp.where(held, of_held, 0.0), axis=0, keepdims=True)
+    counts = xp.sum(xp.astype(held, of_held.dtype), axis=0, keepdims=True)
+    return threshold(xp.where(held, -xp.inf, of_others), sums, counts)
+
+
+def clipping_threshold(entries: Array, low: Array, high: Array, total: float) -> Array:
+    """Return by how much entries are lowered, so that what is left, clipped, has a sum.
+
+    Args:
+        entries: Numbers of shape (length, *others).
+        low: To what they are clipped from below, of the same shape.
+        high: To what from above.
+        total: The sum, which lies between those of `low` and of `high`.
+
+    Returns:
+        The thresholds, of shape (1, *others).
+
+    Example:
+        >>> import numpy as np
+        >>> entries = np.array([[2.0], [0.5], [0.25]])
+        >>> clipping_threshold(entries, np.zeros((3, 1)), np.ones((3, 1)), 1.25)
+        array([[0.25]])
+    """
+    xp = namespace(entries)
+    if entries.shape[0] == 0:
+        return xp.zeros_like(entries[:0])
+
+    def left(lowest: Array) -> Array:
+        return xp.sum(xp.clip(entries - lowest, low, high), axis=0, keepdims=True)
+
+    def halve(below: Array, above: Array, times: Any) -> tuple[Array, Array, Any]:
+        middle = (below + above) / 2
+        too_much = left(middle) > total
+        below, above = xp.where(too_much, middle, below), xp.where(too_much, above, middle)
+        return below, above, times + 1
+
+    fixed = without_gradient(entries)
+    ends = xp.min(fixed - high, axis=0, keepdims=True), xp.max(fixed - low, axis=0, keepdims=True)
+    halvings = 64 if entries.dtype == xp.float64 else 32
+    below, above, _ = repeat_while(lambda *held: held[2] < halvings, halve, (*ends, 0))
+    middle = without_gradient((below + above) / 2)
+    inside = (entries - middle > low) & (entries - middle < high)
+    counts = xp.sum(xp.astype(inside, entries.dtype), axis=0, keepdims=True)
+    excess = left(middle) - total
+    return middle + xp.where(counts > 0, excess / xp.where(counts > 0, counts, 1.0), 0.0)
+
+
+def _above_by_sorting(candidates: Array, held: Array | float, count: Array | float) -> Array:
+    """Return which candidates are above the threshold."""
+    xp = namespace(candidates)
+    ordered = xp.flip(xp.sort(candidates, axis=0), axis=0)
+    sums = held + xp.cumulative_sum(ordered, axis=0)
+    places = xp.cumulative_sum(xp.ones_like(ordered), axis=0) + count
+    above = ordered * places > sums
+    total = held + xp.sum(xp.where(above, ordered, 0.0), axis=0, keepdims=True)
+    counts = count + xp.sum(xp.astype(above, candidates.dtype), axis=0, keepdims=True)
+    return (counts > 0) & (candidates > total / xp.where(counts > 0, counts, 1.0))
+
+
+def _above_by_steps(candidates: Array, held: Array | float, count: Array | float) -> Array:
+    """Return the same without sorting: thresholds from below, of which fewer are above each time.
+
+    JAX sorts slowly on a CPU, and compiles these steps into few passes.
+    """
+    xp = namespace(candidates)
+    minus = xp.asarray(-xp.inf, dtype=candidates.dtype)
+
+    def step(above: Array, _: Array) -> tuple[Array, Array]:
+        counts = count + xp.sum(above, axis=0, keepdims=True, dtype=candidates.dtype)
+        total = held + xp.sum(xp.where(above, candidates, 0.0), axis=0, keepdims=True)
+        fewer = above & (candidates * counts > total)
+        return fewer, xp.any(fewer != above)
+
+    above = candidates > minus
+    return repeat_while(lambda _, changed: changed, step, (above, xp.any(above)))[0]
