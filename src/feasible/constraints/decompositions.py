@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from feasible.backends import Array, astype, beside, choose, namespace, repeat_while
@@ -11,6 +13,8 @@ from feasible.constraints.parts import Part
 _NEAR = 0.4
 # Each product squares that distance; from here the last one leaves rounding alone.
 _LAST = 1e-4
+# More products than that take; those of what is not near, mapped over beside it, never end.
+_MOST = 8
 # Below this part of the largest, a singular value is rounding.
 _DEFICIENT = 16.0
 
@@ -44,8 +48,8 @@ def roundings_of_decompositions(part: Part) -> float:
     Returns:
         1.0 where it is computed in a wider dtype.
     """
-    size = max((part.w.shape[axis] for axis in part.axes), default=1)
-    computed = 4 * size**0.5 * float(part.xp.finfo(part.wide.dtype).eps)
+    size = max([1, *(part.w.shape[axis] for axis in part.axes)])
+    computed = 8 * size**0.5 * float(part.xp.finfo(part.wide.dtype).eps)
     return max(1.0, computed / part.precision.slack)
 
 
@@ -200,14 +204,15 @@ def _by_products(matrices: Array) -> Array:
     """Improve nearly orthogonal matrices: X (3 - X'X) / 2, in float32 until the last time."""
     xp = namespace(matrices)
 
-    def improve(found: Array, gap: Array) -> tuple[Array, Array]:
+    def improve(found: Array, gap: Array, times: Any) -> tuple[Array, Array, Any]:
         found = found - found @ gap / 2
-        return found, _gap(found)
+        return found, _gap(found), times + 1
+
+    def is_far(_: Array, gap: Array, times: Any) -> Any:
+        return xp.any(_size(gap) > _LAST) & (times < _MOST)
 
     narrow = astype(matrices, xp.float32) if _is_real(matrices) else matrices
-    found, _ = repeat_while(
-        lambda _, gap: xp.any(_size(gap) > _LAST), improve, (narrow, _gap(narrow))
-    )
+    found, _, _ = repeat_while(is_far, improve, (narrow, _gap(narrow), 0))
     found = astype(found, matrices.dtype)
     return found - found @ _gap(found) / 2
 

@@ -15,6 +15,7 @@ def alternate(
     first: Callable[[Array], Array],
     second: Callable[[Array], Array],
     start: Array,
+    axes: tuple[int, ...],
     tolerance: float,
 ) -> Array:
     """Return the nearest point that is in two convex sets.
@@ -22,8 +23,9 @@ def alternate(
     Args:
         first: The projection onto one.
         second: The projection onto the other, in which the result is.
-        start: The point.
-        tolerance: How far apart, relative to the largest entry, the two may leave it.
+        start: The point, or several.
+        axes: The axes that one lies along.
+        tolerance: How far apart, relative to its largest entry, the two may leave a point.
 
     Returns:
         An array of the same shape.
@@ -34,7 +36,7 @@ def alternate(
         ...     return np.maximum(v, 0)
         >>> def of_sum_one(v):
         ...     return v - (v.sum() - 1) / v.size
-        >>> alternate(above, of_sum_one, np.array([2.0, 0.5, -1.0]), 1e-12).round(9)
+        >>> alternate(above, of_sum_one, np.array([2.0, 0.5, -1.0]), (0,), 1e-12).round(9)
         array([1., 0., 0.])
 
     Source:
@@ -43,18 +45,21 @@ def alternate(
     """
     xp = namespace(start)
 
+    def largest(values: Array) -> Array:
+        return xp.max(xp.abs(values), axis=axes, keepdims=True) if axes else xp.abs(values)
+
     def step(here: Array, one: Array, other: Array, _: Array, rounds: Any) -> tuple[Any, ...]:
         between = first(here + one)
         one = here + one - between
         there = second(between + other)
         other = between + other - there
-        apart = xp.maximum(xp.max(xp.abs(there - between)), xp.max(xp.abs(there - here)))
-        moving = apart > tolerance * xp.max(xp.abs(there))
+        apart = xp.maximum(largest(there - between), largest(there - here))
+        moving = xp.any(apart > tolerance * largest(there) + rounding)
         return there, one, other, moving, rounds + 1
 
     if 0 in start.shape:
         return start
-    zero = xp.zeros_like(start)
+    zero, rounding = xp.zeros_like(start), 4 * xp.finfo(start.dtype).eps * largest(start)
     state = step(start, zero, zero, zero, 0)
     found: Array = repeat_while(lambda *held: held[3] & (held[4] < _ROUNDS), step, state)[0]
     return found

@@ -129,17 +129,18 @@ def moves(part: Part, target: Array, tolerance: float = 1.0) -> Steps:
     Returns:
         What was found: the distances.
     """
-    xp, wide = part.xp, part.wide
+    xp = part.xp
     # As it would be stored, so that what a projection leaves as it is has not moved.
     stored = astype(target, part.w.dtype)
-    distance = astype(stored, wide.dtype) - wide
+    distance = _difference(part, stored)
     if not part.axes:
-        size = xp.abs(distance)
+        size = xp.where(part.w == part.w, xp.abs(distance), xp.nan)
         found = xp.where(stored == part.w, xp.zeros_like(size), size)
         return Measurement(found, found)
     distances, sizes = yield from _norms_of(part, distance)
     still = distances <= tolerance * _rounding(part, sizes)
     found = xp.where(still, xp.zeros_like(distances), distances)
+    found = xp.where(xp.isfinite(sizes), found, xp.nan)
     return Measurement(found, found)
 
 
@@ -172,13 +173,20 @@ def _gated(part: Part, found: Array, tolerance: float) -> Steps:
     """Keep the bits of blocks that moved no further than rounding, and of those without a norm."""
     xp, w = part.xp, part.w
     entries = astype(found, w.dtype)
-    distance = squares(part, astype(entries, part.wide.dtype) - part.wide)
+    distance = squares(part, _difference(part, entries))
     totals = yield (*distance, *squares(part, w))
     distances, sizes = (
         norms(part, some).value for some in (totals[: len(distance)], totals[len(distance) :])
     )
     stays = (distances <= tolerance * _rounding(part, sizes)) | ~xp.isfinite(sizes)
     return astype(xp.where(stays, w, entries), w.dtype)
+
+
+def _difference(part: Part, entries: Array) -> Array:
+    """Return by how much entries differ from the weight's; by nothing where that has no number."""
+    xp, wide = part.xp, part.wide
+    entries = astype(entries, wide.dtype)
+    return xp.where(xp.isfinite(wide), entries, 0.0) - part.finite
 
 
 def _norms_of(part: Part, distance: Array) -> Steps:

@@ -150,6 +150,20 @@ class Part:
         return beside(array, self.w, None if is_mask else accumulation_dtype(self.w))
 
     @property
+    def finite(self) -> Array:
+        """The entries in the dtype for sums, with zeros for NaN and infinities."""
+        wide = self.wide
+        return self.xp.where(self.xp.isfinite(wide), wide, self.xp.zeros_like(wide))
+
+    @property
+    def passes(self) -> int:
+        """How often to project: once more where sums are no more exact than the weight's dtype.
+
+        The result may be much smaller than the weight, and what was rounded large beside it.
+        """
+        return 2 if self.wide.dtype == self.w.dtype else 1
+
+    @property
     def finite_blocks(self) -> Array:
         """The blocks as columns in the dtype for sums; those with a NaN or infinity as zeros."""
         wide = self.wide

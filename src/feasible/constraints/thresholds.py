@@ -32,7 +32,7 @@ def threshold(candidates: Array, held: Array | float, count: Array | float) -> A
     """
     xp = namespace(candidates)
     if candidates.shape[0] == 0:
-        return xp.zeros_like(candidates[:0])
+        return xp.zeros_like(candidates[:0, ...])
     find = _above_by_steps if is_of_jax(candidates) else _above_by_sorting
     above = find(without_gradient(candidates), held, count)
     counts = count + xp.sum(xp.astype(above, candidates.dtype), axis=0, keepdims=True)
@@ -43,6 +43,34 @@ def threshold(candidates: Array, held: Array | float, count: Array | float) -> A
     rest = xp.where(above, candidates - found, xp.zeros_like(candidates))
     found = found + (held - count * found + xp.sum(rest, axis=0, keepdims=True)) / divisor
     return xp.where(counts > 0, found, xp.max(candidates, axis=0, keepdims=True))
+
+
+def lowered(entries: Array, total: Array | float) -> Array:
+    """Return entries lowered by the same, and none below zero, so that they have a sum.
+
+    Args:
+        entries: Numbers of shape (length, *others).
+        total: The sum, at least 0, of shape (1, *others), or a number.
+
+    Returns:
+        An array of the same shape.
+
+    Example:
+        >>> import numpy as np
+        >>> lowered(np.array([[0.5], [2.0], [3.0]]), 1.5)
+        array([[0.  ],
+               [0.25],
+               [1.25]])
+    """
+    xp = namespace(entries)
+    left = entries - threshold(entries, -total, 0)
+    left = xp.maximum(left, xp.zeros_like(left))
+    # Once more, as what is left may be small beside the entries, and so their rounding large.
+    above = left > 0
+    counts = xp.sum(xp.astype(above, left.dtype), axis=0, keepdims=True)
+    excess = xp.sum(left, axis=0, keepdims=True) - total
+    excess = excess / xp.where(counts > 0, counts, 1.0)
+    return xp.where(above, xp.maximum(left - excess, xp.zeros_like(left)), left)
 
 
 def tangent_threshold(held: Array, of_held: Array, of_others: Array) -> Array:
@@ -69,8 +97,8 @@ def tangent_threshold(held: Array, of_held: Array, of_others: Array) -> Array:
     return threshold(xp.where(held, -xp.inf, of_others), sums, counts)
 
 
-def clipping_threshold(entries: Array, low: Array, high: Array, total: float) -> Array:
-    """Return by how much entries are lowered, so that what is left, clipped, has a sum.
+def clipped(entries: Array, low: Array, high: Array, total: float) -> Array:
+    """Return entries lowered by the same, and clipped, so that they have a sum.
 
     Args:
         entries: Numbers of shape (length, *others).
@@ -79,17 +107,19 @@ def clipping_threshold(entries: Array, low: Array, high: Array, total: float) ->
         total: The sum, which lies between those of `low` and of `high`.
 
     Returns:
-        The thresholds, of shape (1, *others).
+        An array of the same shape.
 
     Example:
         >>> import numpy as np
         >>> entries = np.array([[2.0], [0.5], [0.25]])
-        >>> clipping_threshold(entries, np.zeros((3, 1)), np.ones((3, 1)), 1.25)
-        array([[0.25]])
+        >>> clipped(entries, np.zeros((3, 1)), np.ones((3, 1)), 1.25)
+        array([[1.  ],
+               [0.25],
+               [0.  ]])
     """
     xp = namespace(entries)
     if entries.shape[0] == 0:
-        return xp.zeros_like(entries[:0])
+        return entries
 
     def left(lowest: Array) -> Array:
         return xp.sum(xp.clip(entries - lowest, low, high), axis=0, keepdims=True)
@@ -104,11 +134,13 @@ def clipping_threshold(entries: Array, low: Array, high: Array, total: float) ->
     ends = xp.min(fixed - high, axis=0, keepdims=True), xp.max(fixed - low, axis=0, keepdims=True)
     halvings = 64 if entries.dtype == xp.float64 else 32
     below, above, _ = repeat_while(lambda *held: held[2] < halvings, halve, (*ends, 0))
-    middle = without_gradient((below + above) / 2)
-    inside = (entries - middle > low) & (entries - middle < high)
+    found = xp.clip(entries - without_gradient((below + above) / 2), low, high)
+    # What is still missing, or too much, is spread over those that are not clipped.
+    inside = (found > low) & (found < high)
     counts = xp.sum(xp.astype(inside, entries.dtype), axis=0, keepdims=True)
-    excess = left(middle) - total
-    return middle + xp.where(counts > 0, excess / xp.where(counts > 0, counts, 1.0), 0.0)
+    excess = xp.sum(found, axis=0, keepdims=True) - total
+    excess = excess / xp.where(counts > 0, counts, 1.0)
+    return xp.where(inside, xp.clip(found - excess, low, high), found)
 
 
 def _above_by_sorting(candidates: Array, held: Array | float, count: Array | float) -> Array:

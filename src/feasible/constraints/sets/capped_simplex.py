@@ -11,7 +11,7 @@ from feasible.constraints.base import Constraint
 from feasible.constraints.gate import Measurement, measure_steps
 from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.parts import Part, Steps
-from feasible.constraints.thresholds import clipping_threshold
+from feasible.constraints.thresholds import clipped
 
 
 @CONSTRAINTS.built_in("cappedsimplex", of_keras=False)
@@ -84,8 +84,7 @@ class CappedSimplex(Constraint):
         """
         xp, entries = part.xp, part.finite_blocks
         zero = xp.zeros_like(entries)
-        lowest = clipping_threshold(entries, zero, zero + self.upper, self.total)
-        return part.unblocked(xp.clip(entries - lowest, 0.0, float(self.upper)))
+        return part.unblocked(clipped(entries, zero, zero + self.upper, self.total))
 
     def measure(self, part: Part) -> Steps:
         """Return each vector's sum, and how far it is from being feasible.
@@ -118,5 +117,4 @@ class CappedSimplex(Constraint):
         far = 4 * xp.max(xp.abs(descent), axis=0, keepdims=True) + xp.zeros_like(descent)
         low = xp.where(entries <= 0, 0.0, -far)
         high = xp.where(entries >= self.upper * (1 - part.precision.slack), 0.0, far)
-        lowest = clipping_threshold(descent, low, high, 0.0)
-        return part.unblocked(-xp.clip(descent - lowest, low, high))
+        return part.unblocked(-clipped(descent, low, high, 0.0))

@@ -67,8 +67,11 @@ class FixedSum(Constraint):
         Returns:
             The entries.
         """
-        (found,) = yield (part.total(part.wide),)
-        return part.wide - (found - self.total) / max(part.length, 1)
+        entries = part.finite
+        for _ in range(part.passes):
+            (found,) = yield (part.total(entries),)
+            entries = entries - (found - self.total) / max(part.length, 1)
+        return entries
 
     def measure(self, part: Part) -> Steps:
         """Return each vector's sum, and how far it is from being feasible.

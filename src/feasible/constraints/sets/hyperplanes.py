@@ -95,9 +95,12 @@ class Hyperplane(Constraint):
         Returns:
             The entries.
         """
-        normal, product, squared = yield from self._products(part, part.wide)
-        excess = self._excess(part, product - self.offset / self._scale)
-        return part.wide - normal * (excess / squared)
+        entries = part.finite
+        for _ in range(part.passes):
+            normal, product, squared = yield from self._products(part, entries)
+            excess = self._excess(part, product - self.offset / self._scale)
+            entries = entries - normal * (excess / squared)
+        return entries
 
     def measure(self, part: Part) -> Steps:
         """Return each vector's product with the normal, and how far it is from being feasible.

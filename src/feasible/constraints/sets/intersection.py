@@ -224,7 +224,10 @@ class Intersection(Constraint):
         def onto(each: Constraint) -> Any:
             return lambda values: _projected(each, part, values)
 
-        return alternate(onto(self.first), onto(self.second), start, _tolerance(part))
+        pair, tolerance = (onto(self.first), onto(self.second)), _tolerance(part)
+        # Once more from there, as it may be small beside where it came from, and so rounded.
+        found = alternate(*pair, start, part.axes, tolerance)
+        return alternate(*pair, found, part.axes, tolerance)
 
     def project_tangent(self, part: Part, gradient: Array) -> Steps:
         """Return the gradient along which a weight stays in both.
@@ -248,7 +251,7 @@ class Intersection(Constraint):
             inner = _part_for(each, part, part.w)
             return lambda values: tangent_whole(each, inner, values)
 
-        return alternate(onto(self.first), onto(self.second), gradient, _tolerance(part))
+        return alternate(onto(self.first), onto(self.second), gradient, part.axes, _tolerance(part))
 
     def _is_exact(self, rank: int) -> bool:
         """Return whether, for weights of some rank, one projection after the other is nearest."""

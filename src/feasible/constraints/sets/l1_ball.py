@@ -12,7 +12,7 @@ from feasible.constraints.gate import Measurement, measure_steps
 from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.parts import Part, Steps
 from feasible.constraints.radii import check_radius, initial_radius, radius_bounds
-from feasible.constraints.thresholds import tangent_threshold, threshold
+from feasible.constraints.thresholds import lowered, tangent_threshold
 
 
 @CONSTRAINTS.built_in("l1ball", of_keras=False)
@@ -85,8 +85,7 @@ class L1Ball(Constraint):
         sizes = xp.abs(entries)
         radius, sums = self._radius(part), xp.sum(sizes, axis=0, keepdims=True)
         # Inside by what rounding takes, so that no sum ends above.
-        lowest = threshold(sizes, -radius * (1 - part.precision.inset), 0)
-        left = xp.maximum(sizes - lowest, xp.zeros_like(sizes))
+        left = lowered(sizes, radius * (1 - part.precision.inset))
         factors = left / xp.where(sizes > 0, sizes, 1.0)
         return part.unblocked(xp.where(sums > radius, entries * factors, entries))
 
@@ -127,14 +126,14 @@ class L1Ball(Constraint):
         lowest = xp.maximum(lowest, xp.zeros_like(lowest))
         left = xp.maximum(moduli - lowest, xp.zeros_like(moduli))
         others = descent * (left / xp.where(moduli > 0, moduli, 1.0))
-        lowered = xp.where(held, descent - signs * lowest, others)
+        inward = xp.where(held, descent - signs * lowest, others)
         radius, slack = self._radius(part), 4 * part.precision.slack
         at_bound = xp.sum(sizes, axis=0, keepdims=True) >= radius * (1 - slack)
-        return part.unblocked(-xp.where(at_bound, lowered, descent))
+        return part.unblocked(-xp.where(at_bound, inward, descent))
 
     def _radius(self, part: Part) -> Any:
         """Return the radius of each block, as columns are laid out."""
         if isinstance(self.radius, int | float):
             return self.radius
         radius = part.array(self.radius) + part.xp.zeros_like(part.xp.abs(part.wide))
-        return part.blocks(radius)[:1]
+        return part.blocks(radius)[:1, ...]

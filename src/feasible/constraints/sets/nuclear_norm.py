@@ -10,7 +10,7 @@ from feasible.constraints.gate import Measurement, measure_steps
 from feasible.constraints.matrices import MatrixConstraint
 from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.parts import Part, Steps
-from feasible.constraints.thresholds import threshold
+from feasible.constraints.thresholds import lowered, threshold
 
 
 @CONSTRAINTS.built_in("nuclearnorm", of_keras=False)
@@ -63,15 +63,14 @@ class NuclearNorm(MatrixConstraint):
         """
         if 0 in part.w.shape:
             return part.w
-        xp = part.xp
-        matrices = self.finite_matrices(part)
-        left, values, right = singular_values(matrices)
+        xp, matrices = part.xp, self.finite_matrices(part)
         highest = self.max_value * (1 - part.precision.inset)
-        lowest = threshold(xp.moveaxis(values, -1, 0), -highest, 0)[0, ..., None]
-        lowered = xp.maximum(values - lowest, xp.zeros_like(values))
-        is_beyond = xp.sum(values, axis=-1)[..., None, None] > self.max_value
-        found = xp.where(is_beyond, (left * lowered[..., None, :]) @ right, matrices)
-        return self.as_weight(part, found)
+        for _ in range(part.passes):
+            left, values, right = singular_values(matrices)
+            less = xp.moveaxis(lowered(xp.moveaxis(values, -1, 0), highest), 0, -1)
+            is_beyond = xp.sum(values, axis=-1)[..., None, None] > self.max_value
+            matrices = xp.where(is_beyond, (left * less[..., None, :]) @ right, matrices)
+        return self.as_weight(part, matrices)
 
     def measure(self, part: Part) -> Steps:
         """Return the sum of each matrix's singular values, and how far it is from feasible.

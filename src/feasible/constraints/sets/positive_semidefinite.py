@@ -67,10 +67,12 @@ class PositiveSemidefinite(SquareConstraint):
         """
         if 0 in part.w.shape:
             return part.w
-        values, vectors = eigenvalues(self._symmetric(part))
-        raised = part.xp.maximum(values, part.xp.zeros_like(values) + self.min_eigenvalue)
-        found = (vectors * raised[..., None, :]) @ adjoint(vectors)
-        return self.as_weight(part, hermitian(found))
+        found = self._symmetric(part)
+        for _ in range(part.passes):
+            values, vectors = eigenvalues(found)
+            raised = part.xp.maximum(values, part.xp.zeros_like(values) + self.min_eigenvalue)
+            found = hermitian((vectors * raised[..., None, :]) @ adjoint(vectors))
+        return self.as_weight(part, found)
 
     def measure(self, part: Part) -> Steps:
         """Return each matrix's smallest eigenvalue, and how far it is from being feasible.

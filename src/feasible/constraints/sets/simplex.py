@@ -9,7 +9,7 @@ from feasible.constraints.base import Constraint
 from feasible.constraints.gate import Measurement, measure_steps
 from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.parts import Part, Steps
-from feasible.constraints.thresholds import tangent_threshold, threshold
+from feasible.constraints.thresholds import lowered, tangent_threshold
 
 
 @CONSTRAINTS.built_in("simplex", of_keras=False)
@@ -61,9 +61,7 @@ class Simplex(Constraint):
         Returns:
             The entries.
         """
-        entries = part.finite_blocks
-        lowered = entries - threshold(entries, -self.total, 0)
-        return part.unblocked(part.xp.maximum(lowered, part.xp.zeros_like(lowered)))
+        return part.unblocked(lowered(part.finite_blocks, self.total))
 
     def measure(self, part: Part) -> Steps:
         """Return each vector's sum, and how far it is from being feasible.
@@ -93,6 +91,5 @@ class Simplex(Constraint):
         """
         xp, descent = part.xp, -part.blocks(gradient)
         held = part.blocks(part.wide) > 0
-        lowered = descent - tangent_threshold(held, descent, descent)
-        lowered = xp.where(held, lowered, xp.maximum(lowered, xp.zeros_like(lowered)))
-        return part.unblocked(-lowered)
+        left = descent - tangent_threshold(held, descent, descent)
+        return part.unblocked(-xp.where(held, left, xp.maximum(left, xp.zeros_like(left))))
