@@ -71,6 +71,8 @@ def _in_tensorflow(tensorflow: Any) -> dict[str, Any]:
         "bfloat16": tensorflow.bfloat16,
         "bool": tensorflow.bool,
         "concat": as_numpy.concatenate,
+        "cumulative_sum": tensorflow.cumsum,
+        "matrix_transpose": tensorflow.linalg.matrix_transpose,
         "permute_dims": as_numpy.transpose,
         "pow": as_numpy.power,
     }
@@ -191,6 +193,41 @@ def beside(values: Any, array: Array, dtype: Any) -> Array:
     # Elsewhere arrays go where they are needed, and JAX's have no device while it traces.
     device = {"device": array.device} if xp.__name__ == "array_api_compat.torch" else {}
     return xp.asarray(values, dtype=dtype, **device)
+
+
+def cumulative_sum(array: Array, axis: int) -> Array:
+    """Return the sums of entries up to each along an axis.
+
+    Args:
+        array: An array of any library.
+        axis: The axis.
+
+    Returns:
+        An array of the same shape.
+
+    Example:
+        >>> import numpy as np
+        >>> cumulative_sum(np.array([1, 2, 3]), 0)
+        array([1, 3, 6])
+    """
+    # PyTorch's compiler follows its own method, and not the standard's function.
+    if hasattr(array, "cumsum"):
+        return array.cumsum(axis)
+    return namespace(array).cumulative_sum(array, axis=axis)
+
+
+def is_compiling() -> bool:
+    """Return whether PyTorch's compiler follows what is called here.
+
+    Returns:
+        Whether it does.
+
+    Example:
+        >>> is_compiling()
+        False
+    """
+    torch = sys.modules.get("torch")
+    return torch is not None and bool(torch.compiler.is_compiling())
 
 
 def is_of_jax(array: Array) -> bool:

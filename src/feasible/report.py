@@ -16,6 +16,7 @@ from feasible.backends import Array, namespace
 from feasible.constraints import Constraint
 from feasible.constraints.base import is_whole_call
 from feasible.constraints.function import as_constraint
+from feasible.constraints.joint import measure_joint
 from feasible.ops import convert_to_numpy
 from feasible.requirements import require
 
@@ -144,6 +145,44 @@ class Row:
                 parameters, _measured(rule, weights), strict=True
             )
         ]
+
+    @classmethod
+    def joint(
+        cls, parameters: Sequence[str], constraint: Constraint, weights: Sequence[Any]
+    ) -> Row:
+        """Measure weights whose vectors go through all of them.
+
+        Args:
+            parameters: Their names in the model.
+            constraint: The constraint, without ``"unit"``.
+            weights: The weights, in the layout in which the constraint counts axes.
+
+        Returns:
+            What was found, one row for all.
+
+        Example:
+            >>> from feasible import MaxNorm
+            >>> one, other = np.array([3.0]), np.array([4.0])
+            >>> Row.joint(["one", "other"], MaxNorm(1, axis=None), [one, other]).worst
+            4.0
+        """
+        found = measure_joint(constraint, weights)
+        values, violations = (convert_to_numpy(one).astype(np.float64).ravel() for one in found)
+        length = sum(constraint.vectors(weight.shape)[1] for weight in weights)
+        return cls(
+            parameter=" + ".join(parameters),
+            stored=(len(values) * length,),
+            shape=(len(values), length),
+            constraint=repr(constraint),
+            vectors=len(values),
+            length=length,
+            violating=int(np.count_nonzero(violations)),
+            worst=float(violations.max(initial=0.0)),
+            quantity=constraint.quantity,
+            bounds=constraint.bounds,
+            measured=values,
+            note="constrained together",
+        )
 
 
 @dataclass(frozen=True)

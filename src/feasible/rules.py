@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Generic, NamedTuple
 
 from feasible.arguments import InvalidArgumentError
+from feasible.constraints import Constraint
+from feasible.constraints.base import is_whole_call
 from feasible.selectors import (
     Role,
     Selector,
@@ -18,9 +21,10 @@ from feasible.selectors import (
     is_name,
     select,
 )
+from feasible.timing import Functions, Timing
 
 AnyConstraint = Callable[[Any], Any]
-Rules = Mapping[Any, Any] | Iterable[tuple[Any, Any]]
+Rules = Mapping[Any, Any] | Iterable[Any]
 
 # How many names a note spells out.
 _SPELLED_OUT = 8
@@ -40,10 +44,32 @@ class Rule(NamedTuple):
             and leaf in a tree.
         constraint: The constraint, or any callable; None leaves alone what the selector is for,
             whichever other rules select it.
+        joint: Whether what the rule selects is constrained together, as if it were one weight: each
+            vector of the constraint goes through all parameters, such as one norm over all.
+        every: The constraint acts at each so many steps.
+        start: The first step at which it may act.
+        schedule: Arguments of the constraint that change over time: functions from the step to a
+            number, by the argument's name.
+        bounds: Arguments that depend on the weight: functions from it to a number or an array.
+
+    Example:
+        >>> from feasible import MaxNorm
+        >>> print(Rule("*.weight", MaxNorm(2, axis=None), joint=True))
+        '*.weight': MaxNorm(max_value=2, axis=None)
     """
 
     selector: Selector
     constraint: AnyConstraint | None
+    joint: bool = False
+    every: int = 1
+    start: int = 0
+    schedule: Functions = MappingProxyType({})
+    bounds: Functions = MappingProxyType({})
+
+    @property
+    def timing(self) -> Timing:
+        """When it acts, and with which bounds."""
+        return Timing(self.every, self.start, self.schedule, self.bounds)
 
     def __str__(self) -> str:
         return f"{describe(self.selector)}: {self.constraint!r}"
@@ -53,11 +79,11 @@ class Matches(NamedTuple, Generic[TargetT]):
     """Which parameter gets which constraint.
 
     Attributes:
-        chosen: The parameters that get one, each with it.
+        chosen: The parameters that get one, each with the rule that gives it.
         notes: What else is to be said: which rule gave way, what was left out, what was not known.
     """
 
-    chosen: list[tuple[TargetT, AnyConstraint]]
+    chosen: list[tuple[TargetT, Rule]]
     notes: tuple[str, ...]
 
 
@@ -65,8 +91,8 @@ def as_rules(rules: Rules, roles: Mapping[str, Any] | None = None) -> list[Rule]
     """Return rules from the forms in which they may be written.
 
     Args:
-        rules: A mapping from selector to constraint, or pairs of them; None for a constraint
-            leaves alone what the selector is for.
+        rules: A mapping from selector to constraint, or pairs of them, or `Rule`s; None for a
+            constraint leaves alone what the selector is for.
         roles: Constraints by the role of the parameters that they are for.
 
     Returns:
@@ -90,6 +116,8 @@ def as_rules(rules: Rules, roles: Mapping[str, Any] | None = None) -> list[Rule]
 
 
 def _as_rule(pair: Any) -> Rule:
+    rule = pair if isinstance(pair, Rule) else None
+    pair = pair[:2] if isinstance(pair, Rule) else pair
     if not (isinstance(pair, tuple) and len(pair) == 2):
         raise InvalidArgumentError("rules", "rule", pair, "a pair of a selector and a constraint")
     selector, constraint = pair
@@ -106,7 +134,41 @@ def _as_rule(pair: Any) -> Rule:
             constraint,
             "a constraint or callable, or None to leave alone what the selector is for",
         )
-    return Rule(check_selector(selector), constraint)
+    selector = check_selector(selector)
+    if rule is None:
+        return Rule(selector, constraint)
+    rule.timing.check(constraint)
+    if rule.joint and not can_be_joint(constraint):
+        raise InvalidArgumentError(
+            "Rule",
+            "joint",
+            rule.joint,
+            f"False for {constraint!r}, whose vectors must be whole; it is for constraints that "
+            "need only sums, such as those on norms",
+        )
+    return rule._replace(selector=selector)
+
+
+def can_be_joint(constraint: AnyConstraint | None) -> bool:
+    """Return whether a constraint can go through several parameters as if they were one.
+
+    Args:
+        constraint: The constraint, or any callable.
+
+    Returns:
+        Whether it needs only sums over its vectors.
+
+    Example:
+        >>> from feasible import MaxNorm, Simplex
+        >>> can_be_joint(MaxNorm(2)), can_be_joint(Simplex())
+        (True, False)
+    """
+    return (
+        isinstance(constraint, Constraint)
+        and not is_whole_call(constraint)
+        and not constraint.whole_blocks
+        and not constraint.is_entrywise
+    )
 
 
 def match(rules: Sequence[Rule], targets: Sequence[TargetT]) -> Matches[TargetT]:
@@ -138,7 +200,7 @@ def match(rules: Sequence[Rule], targets: Sequence[TargetT]) -> Matches[TargetT]
             first, _ = found[target.identity].setdefault(place, (target, rule))
             if not is_name(rule.selector, first) and is_name(rule.selector, target):
                 found[target.identity][place] = (target, rule)
-    chosen: list[tuple[TargetT, AnyConstraint]] = []
+    chosen: list[tuple[TargetT, Rule]] = []
     notes: list[str] = []
     left_out: dict[str, list[str]] = defaultdict(list)
     for several in found.values():
@@ -146,7 +208,7 @@ def match(rules: Sequence[Rule], targets: Sequence[TargetT]) -> Matches[TargetT]
         target, rule = _first(candidates)
         others = [other for _, other in candidates if other is not rule]
         if rule.constraint is not None:
-            chosen.append((target, rule.constraint))
+            chosen.append((target, rule))
             if others:
                 given_way = " and ".join(map(str, others))
                 notes.append(f"{target.full_name}: its own rule comes before {given_way}")

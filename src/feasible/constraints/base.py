@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from feasible.backends import Array, namespace, value_of
+from feasible.backends import Array, is_compiling, namespace, value_of
 from feasible.constraints.axes import vector_axes
 from feasible.constraints.gate import (
     Measurement,
@@ -132,7 +132,8 @@ class Constraint(Value):
                 "as integers."
             )
         namespace(w)  # which says so where it is no array
-        self.check_shape(w.shape)
+        if not is_compiling():  # which follows no arrays of NumPy's
+            self.check_shape(w.shape)
         return project_whole(self, Part(w, self.vector_axes(w.shape), type(self).__name__))
 
     def project(self, part: Part) -> ProjectionResult | Steps:
@@ -235,6 +236,11 @@ class Constraint(Value):
     def in_units(self) -> bool:
         """Whether axes are still to be replaced by those of a layer's units."""
         return getattr(self, "axis", None) == "unit"
+
+    @property
+    def needs_initial_weight(self) -> bool:
+        """Whether something depends on what a weight is when this is declared for it."""
+        return False
 
     def declared_for(self, w: Array) -> Constraint:
         """Return this constraint as it holds for a weight for which it is declared.

@@ -50,7 +50,7 @@ def roundings_of_decompositions(part: Part) -> float:
     """
     size = max([1, *(part.w.shape[axis] for axis in part.axes)])
     computed = 8 * size**0.5 * float(part.xp.finfo(part.wide.dtype).eps)
-    return max(1.0, computed / part.precision.slack)
+    return float(max(1.0, computed / part.precision.slack))
 
 
 def eigenvalues(matrices: Array) -> tuple[Array, Array]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from feasible.backends import Array, namespace
+from feasible.backends import Array, cumulative_sum, namespace
 
 
 def is_among_largest(sizes: Array, count: int) -> Array:
@@ -27,5 +27,5 @@ def is_among_largest(sizes: Array, count: int) -> Array:
     least = xp.sort(sizes, axis=0)[length - count : length - count + 1, ...]
     above, equal = sizes > least, sizes == least
     left = count - xp.sum(xp.astype(above, xp.int32), axis=0, keepdims=True)
-    places = xp.cumulative_sum(xp.astype(equal, xp.int32), axis=0)
+    places = cumulative_sum(xp.astype(equal, xp.int32), 0)
     return above | (equal & (places <= left))

@@ -85,8 +85,8 @@ class MatrixConstraint(Constraint):
             An array of shape (*batch, rows, columns).
         """
         order, batch, rows, columns = self._order(part)
-        shape = tuple(part.w.shape[axis] for axis in batch)
-        sizes = (math.prod(part.w.shape[axis] for axis in some) for some in (rows, columns))
+        shape = [part.w.shape[axis] for axis in batch]
+        sizes = [math.prod([part.w.shape[axis] for axis in some]) for some in (rows, columns)]
         return part.xp.reshape(part.xp.permute_dims(values, order), (*shape, *sizes))
 
     def finite_matrices(self, part: Part) -> Array:
@@ -123,7 +123,7 @@ class MatrixConstraint(Constraint):
             An array of the weight's shape.
         """
         order = self._order(part)[0]
-        moved = part.xp.reshape(matrices, tuple(part.w.shape[axis] for axis in order))
+        moved = part.xp.reshape(matrices, tuple([part.w.shape[axis] for axis in order]))
         return part.xp.permute_dims(moved, tuple(map(order.index, range(len(order)))))
 
     def as_vectors(self, part: Part, values: Array) -> Array:
@@ -136,7 +136,7 @@ class MatrixConstraint(Constraint):
         Returns:
             An array that broadcasts to the weight.
         """
-        shape = (1 if axis in part.axes else size for axis, size in enumerate(part.w.shape))
+        shape = [1 if axis in part.axes else size for axis, size in enumerate(part.w.shape)]
         return part.xp.reshape(values, tuple(shape))
 
     def _order(self, part: Part) -> tuple[Any, ...]:

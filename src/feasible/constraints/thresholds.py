@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from feasible.backends import Array, is_of_jax, namespace, repeat_while, without_gradient
+from feasible.backends import (
+    Array,
+    cumulative_sum,
+    is_of_jax,
+    namespace,
+    repeat_while,
+    without_gradient,
+)
 
 
 def threshold(candidates: Array, held: Array | float, count: Array | float) -> Array:
@@ -147,8 +154,8 @@ def _above_by_sorting(candidates: Array, held: Array | float, count: Array | flo
     """Return which candidates are above the threshold."""
     xp = namespace(candidates)
     ordered = xp.flip(xp.sort(candidates, axis=0), axis=0)
-    sums = held + xp.cumulative_sum(ordered, axis=0)
-    places = xp.cumulative_sum(xp.ones_like(ordered), axis=0) + count
+    sums = held + cumulative_sum(ordered, 0)
+    places = cumulative_sum(xp.ones_like(ordered), 0) + count
     above = ordered * places > sums
     total = held + xp.sum(xp.where(above, ordered, 0.0), axis=0, keepdims=True)
     counts = count + xp.sum(xp.astype(above, candidates.dtype), axis=0, keepdims=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Hashable
 from functools import cache
@@ -141,6 +142,19 @@ class Value(metaclass=ValueType):
             MaxNorm(max_value=3, axis='unit')
         """
         return self.from_config({**self.get_config(), **arguments})
+
+    def unchecked(self, **attributes: Any) -> Self:
+        """Return a value that differs in attributes that only a compiled program knows.
+
+        Args:
+            **attributes: Numbers or arrays, which may be traced, by the attribute's name.
+
+        Returns:
+            A value of this class, made without its constructor.
+        """
+        other = copy.copy(self)
+        vars(other).update(attributes)
+        return other
 
     def is_described(self) -> bool:
         """Return whether the config says all there is to this constraint.

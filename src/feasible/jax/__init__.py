@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import jax
 
 from feasible.constraints.values import when_made
+from feasible.jax.initial import initial_rules
 from feasible.jax.projecting import project
 from feasible.jax.tree_report import check
-from feasible.jax.updates import apply_updates, constrain_updates
+from feasible.jax.updates import apply_updates, constrain_updates, tangent
 from feasible.known_layouts import layouts_of, register_layouts
 from feasible.layouts import ParameterLayout
 
@@ -37,9 +38,11 @@ __all__ = [
     "apply_updates",
     "check",
     "constrain_updates",
+    "initial_rules",
     "layouts_of",
     "project",
     "register_layouts",
+    "tangent",
 ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from feasible.binding import Layout
 from feasible.requirements import require
@@ -22,7 +22,7 @@ from flax import nnx
 
 from feasible.arguments import check_choice
 from feasible.constraints.base import is_whole_call
-from feasible.jax.projecting import project_leaf
+from feasible.jax.projecting import project_leaf, project_leaves, tangent_leaf
 from feasible.jax.tree_report import tree_report
 from feasible.jax.trees import (
     BoundLeaf,
@@ -31,6 +31,7 @@ from feasible.jax.trees import (
     leaf_at,
     leaf_description,
     selected_leaves,
+    with_rule,
 )
 from feasible.report import Report
 from feasible.rules import Rules, as_rules
@@ -46,8 +47,10 @@ _HOLDING_BACK = (
     optax.MaskedState,
     optax.MultiStepsState,
 )
-# The metadata of a Variable that declare its constraint.
+# The metadata of a Variable that declare its constraint, and how and when it acts.
 _CONSTRAINT, _LAYOUT = "constraint", "constraint_layout"
+_TIMING, _JOINT, _TANGENT = "constraint_timing", "constraint_joint", "constraint_tangent"
+_METADATA = (_CONSTRAINT, _LAYOUT, _TIMING, _JOINT, _TANGENT)
 
 
 _WHO_ACTS = (
@@ -114,9 +117,9 @@ class Optimizer(nnx.Optimizer[Any]):
             The updates of the transformation, as `nnx.Optimizer` returns them: what was added
             before it was projected.
         """
-        updates = super().update(model, grads, **kwargs)
+        updates = super().update(model, _along(model, self.wrt, grads), **kwargs)
         stepped = _declared(model, self.wrt)
-        values = {path: project_leaf(one, one.leaf.parameter) for path, one in stepped.items()}
+        values = _projected(stepped, self.step[...])
         if _may_hold_back(self.opt_state):
             moves = dict(nnx.to_flat_state(updates))
             for path, one in stepped.items():
@@ -133,6 +136,7 @@ def constrain(
     layout: Layout = "keras",
     project: bool = False,
     dry_run: bool = False,
+    tangent: bool | Literal["auto"] = "auto",
     **roles: AnyConstraint | None,
 ) -> Report:
     """Declare constraints on the Params of any NNX model, by rules.
@@ -152,6 +156,8 @@ def constrain(
             Keras's, or the one in which they are stored. ``"unit"`` means the same in both.
         project: Whether to project the Params at once, besides after each update.
         dry_run: Whether only to show what would be declared.
+        tangent: Whether `Optimizer` projects gradients, too, onto the directions along which a
+            Param stays feasible; ``"auto"`` does so for the sets whose class asks for it.
         **roles: Constraints of every Param of a role, in modules that are known:
             ``kernel=MaxNorm(2, axis="unit")``.
 
@@ -176,13 +182,17 @@ def constrain(
         MaxNorm(max_value=2, axis='unit')
     """
     check_choice("constrain", "layout", layout, ("keras", "native"))
+    check_choice("constrain", "tangent", tangent, ("auto", True, False))
     weights = _weights(model, nnx.Param)
     leaves = [leaf for weight in weights for leaf in weight.leaves]
     matches = selected_leaves(as_rules(rules, roles), leaves)
-    chosen = [(weights[leaf.place], constraint) for leaf, constraint in matches.chosen]
+    chosen = [(weights[leaf.place], rule) for leaf, rule in matches.chosen]
     bounds = {
-        weight.path: _bind(weight, constraint, layout, warn=True) for weight, constraint in chosen
+        weight.path: with_rule(_bind(weight, rule.constraint, layout, warn=True), rule)
+        for weight, rule in chosen
+        if rule.constraint is not None
     }
+    bounds = {path: _at_first(one) for path, one in bounds.items()}
     for one in bounds.values():
         if is_whole_call(one.constraint):
             project_leaf(
@@ -192,9 +202,18 @@ def constrain(
     report = tree_report(list(bounds.values()), matches.notes)
     if dry_run:
         return report
-    for weight, constraint in chosen:
-        counted = {_LAYOUT: layout} if layout == "native" else {}
-        _declare(weight.variable, **{_CONSTRAINT: constraint}, **counted)
+    for weight, rule in chosen:
+        bound = bounds[weight.path]
+        is_open = getattr(rule.constraint, "needs_initial_weight", False)
+        declaration = {
+            _CONSTRAINT: bound.constraint if is_open else rule.constraint,
+            _LAYOUT: None if layout == "keras" else layout,
+            _TIMING: bound.timing,
+            _JOINT: bound.joint,
+            _TANGENT: None if tangent == "auto" else tangent,
+        }
+        said = {name: value for name, value in declaration.items() if value is not None}
+        _declare(weight.variable, **said)
     if project:
         moved = _project(model, bounds)
         report = tree_report(list(moved.values()), matches.notes)
@@ -288,12 +307,55 @@ def project(model: Any) -> None:
 
 def _project(model: Any, bounds: Mapping[_Path, BoundLeaf]) -> dict[_Path, BoundLeaf]:
     """Project Params in place, and return them as they are then."""
-    moved = {path: project_leaf(one, one.leaf.parameter) for path, one in bounds.items()}
+    # As it is declared: what changes over time does so in an optimizer.
+    moved = _projected({path: one._replace(timing=None) for path, one in bounds.items()}, None)
     _replace(model, moved)
     return {
         path: one._replace(leaf=replace(one.leaf, parameter=moved[path]))
         for path, one in bounds.items()
     }
+
+
+def _projected(bounds: Mapping[_Path, BoundLeaf], step: Any) -> dict[_Path, Any]:
+    """Return the arrays of Variables projected."""
+    arrays = {one.leaf.place: one.leaf.parameter for one in bounds.values()}
+    found = project_leaves(list(bounds.values()), arrays, step=step)
+    return {path: found[one.leaf.place] for path, one in bounds.items()}
+
+
+def _along(model: Any, wrt: Any, grads: Any) -> Any:
+    """Return gradients along which Variables stay feasible, of those that ask for it."""
+    with_tangents = [
+        (path, one)
+        for path, one in _declared(model, wrt).items()
+        if _asks_for_tangents(model, path, one)
+    ]
+    if not with_tangents:
+        return grads
+    values = dict(nnx.to_flat_state(grads))
+    for path, one in with_tangents:
+        if path in values:
+            held = values[path]
+            array = held[...] if isinstance(held, nnx.Variable) else held
+            found = tangent_leaf(one, one.leaf.parameter, array)
+            values[path] = held.replace(found) if isinstance(held, nnx.Variable) else found
+    return nnx.from_flat_state(list(values.items()))
+
+
+def _asks_for_tangents(model: Any, path: _Path, bound: BoundLeaf) -> bool:
+    *_, variable = _nodes(model, path)
+    default = getattr(bound.constraint, "tangent_by_default", False)
+    return bool(variable.get_metadata(_TANGENT, default))
+
+
+def _at_first(bound: BoundLeaf) -> BoundLeaf:
+    """Return a leaf with a constraint that no longer depends on what the Param is now."""
+    w = bound.leaf.parameter
+    is_open = getattr(bound.constraint, "needs_initial_weight", False)
+    if not is_open or isinstance(w, jax.ShapeDtypeStruct):
+        return bound
+    seen = bound.seen(jax.device_get(w))
+    return bound._replace(constraint=bound.constraint.declared_for(seen))
 
 
 def _replace(model: Any, values: Mapping[_Path, Any]) -> None:
@@ -312,9 +374,7 @@ def _may_hold_back(state: Any) -> bool:
 def _declare(variable: nnx.Variable[Any], **declaration: Any) -> None:
     """Put a declaration in the place of the one a Variable has, if it has one."""
     others = {
-        name: value
-        for name, value in variable.get_metadata().items()
-        if name not in (_CONSTRAINT, _LAYOUT)
+        name: value for name, value in variable.get_metadata().items() if name not in _METADATA
     }
     variable.set_metadata({**others, **declaration})
 
@@ -335,7 +395,10 @@ def _declared(model: Any, wrt: Any, *, warn: bool = False) -> dict[_Path, BoundL
                 f"{leaf_description(weight.leaves[0])}: a constraint acts on floating arrays. "
                 "Leave out its metadata."
             )
-        found[weight.path] = _bind(weight, constraint, layout, warn=warn)
+        variable = weight.variable
+        found[weight.path] = _bind(weight, constraint, layout, warn=warn)._replace(
+            timing=variable.get_metadata(_TIMING, None), joint=variable.get_metadata(_JOINT, None)
+        )
     return found
 
 
@@ -344,7 +407,7 @@ def _bind(weight: _Weight, constraint: AnyConstraint, layout: Layout, *, warn: b
     known = [leaf for leaf in weight.leaves if leaf.layout] or weight.leaves[:1]
     first, *others = [bound(leaf, constraint, layout, warn=warn) for leaf in known]
     for other in others:
-        if other[1:] != first[1:]:
+        if (other.constraint, other.order) != (first.constraint, first.order):
             raise ValueError(
                 f"{first.leaf.name} and {other.leaf.name} are one Variable, and {constraint!r} "
                 f"means {first.constraint!r} on axes {first.order} of the one and "

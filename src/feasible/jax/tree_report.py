@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -56,12 +57,23 @@ def tree_report(bounds: list[BoundLeaf], notes: Sequence[str] = ()) -> Report:
         What was found.
     """
     rows, pending = [], []
+    together: dict[Hashable, list[BoundLeaf]] = defaultdict(list)
     for bound in bounds:
         if isinstance(bound.leaf.parameter, jax.ShapeDtypeStruct):
             pending.append((bound.leaf.name, repr(bound.constraint)))
+        elif bound.joint is not None:
+            together[bound.joint].append(bound)
         else:
             rows.append(_row_of(bound))
+    rows += map(_joint_row, together.values())
     return Report(tuple(rows), tuple(pending), tuple(notes))
+
+
+def _joint_row(bounds: Sequence[BoundLeaf]) -> Row:
+    """Report how far leaves are from being feasible that are constrained together."""
+    seen = [bound.seen(bound.leaf.parameter) for bound in bounds]
+    rule = bounds[0].constraint
+    return Row.joint([bound.leaf.name for bound in bounds], rule, seen)
 
 
 def _row_of(bound: BoundLeaf) -> Row:

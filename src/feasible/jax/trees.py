@@ -18,6 +18,7 @@ from feasible.known_layouts import layouts_of
 from feasible.layouts import ParameterLayout
 from feasible.rules import AnyConstraint, Matches, Rule, Rules, as_rules, match
 from feasible.selectors import Target, describe, selects
+from feasible.timing import Timing
 
 # Nodes that hold one array, and are no part of its name.
 _BOXES = {"flax.nnx.variablelib.Variable", "flax.core.meta.AxisMetadata"}
@@ -62,11 +63,46 @@ class BoundLeaf(NamedTuple):
         constraint: The constraint, ``"unit"`` replaced.
         order: Which stored axis each axis is that the constraint counts. The stored axes before
             these count modules that are stacked.
+        timing: At which steps it acts, and with which bounds; None for always the same.
+        joint: What it shares with leaves that are constrained together; None if alone.
     """
 
     leaf: Leaf
     constraint: Any
     order: tuple[int, ...]
+    timing: Timing | None = None
+    joint: Hashable | None = None
+
+    @property
+    def stacked(self) -> int:
+        """How many leading axes count modules that are stacked."""
+        return len(self.leaf.parameter.shape) - len(self.order)
+
+    def seen(self, w: Any) -> Any:
+        """Return an array as the constraint sees it.
+
+        Args:
+            w: An array of the leaf's shape, as it is stored.
+
+        Returns:
+            The array, its axes in the order in which they are counted.
+        """
+        return w.transpose(self._to_keras)
+
+    def stored(self, w: Any) -> Any:
+        """Return what `seen` returned as it is stored.
+
+        Args:
+            w: An array, its axes in the order in which they are counted.
+
+        Returns:
+            The array as it is stored.
+        """
+        return w.transpose(tuple(map(self._to_keras.index, range(w.ndim))))
+
+    @property
+    def _to_keras(self) -> tuple[int, ...]:
+        return (*range(self.stacked), *self.order)
 
 
 class Flat(NamedTuple):
@@ -202,7 +238,25 @@ def bound_leaves(rules: Rules, flattened: Flat, layout: Layout = "keras") -> lis
     """
     check_choice("project", "layout", layout, ("keras", "native"))
     selected = selected_leaves(as_rules(rules), flattened.leaves)
-    return [bound(leaf, constraint, layout) for leaf, constraint in selected.chosen]
+    return [
+        with_rule(bound(leaf, rule.constraint, layout), rule)
+        for leaf, rule in selected.chosen
+        if rule.constraint is not None
+    ]
+
+
+def with_rule(bound: BoundLeaf, rule: Rule) -> BoundLeaf:
+    """Return a leaf with what else its rule says: when it acts, and whether together with others.
+
+    Args:
+        bound: The leaf.
+        rule: The rule.
+
+    Returns:
+        The leaf with that.
+    """
+    timing = None if rule.timing.is_always else rule.timing
+    return bound._replace(timing=timing, joint=str(rule) if rule.joint else None)
 
 
 def selected_leaves(rules: Sequence[Rule], leaves: Sequence[Leaf]) -> Matches[Leaf]:

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import optax
 
 from feasible.binding import Layout
-from feasible.jax.projecting import AxisName, project_leaf
-from feasible.jax.trees import BoundLeaf, bound_leaves, flat
-from feasible.rules import Rules
+from feasible.jax.projecting import AxisName, project_leaves, tangent_leaf
+from feasible.jax.trees import bound_leaves, flat
+from feasible.rules import Rules, as_rules
 
 
 def apply_updates(
@@ -21,6 +21,7 @@ def apply_updates(
     layout: Layout = "keras",
     axis_name: AxisName = None,
     has_updated: Any = True,
+    step: Any = None,
 ) -> Any:
     """Add updates to parameters, and project those that rules select.
 
@@ -36,6 +37,7 @@ def apply_updates(
         axis_name: The mesh axes over which vectors are spread, as there.
         has_updated: Whether this was a step at all, as `optax.MultiSteps.has_updated` tells for
             accumulated gradients: a bool, or a scalar array of it.
+        step: How many steps there were, this one included, for rules that change over time.
 
     Returns:
         The parameters after the step, of their own dtypes.
@@ -56,13 +58,14 @@ def apply_updates(
         for leaf, move in zip(flattened.leaves, flattened.matching(updates), strict=True)
         if leaf.parameter is not None and move is not None
     }
-    for bound in bound_leaves(rules, flattened, layout):
-        moved = stepped.get(bound.leaf.place)
-        if moved is not None:
-            feasible = project_leaf(bound, moved, axis_name)
-            if has_updated is not True:
-                feasible = jnp.where(has_updated, feasible, moved)
-            stepped[bound.leaf.place] = feasible
+    bounds = [
+        bound for bound in bound_leaves(rules, flattened, layout) if bound.leaf.place in stepped
+    ]
+    for place, feasible in project_leaves(bounds, stepped, axis_name, step).items():
+        moved = stepped[place]
+        stepped[place] = (
+            feasible if has_updated is True else jnp.where(has_updated, feasible, moved)
+        )
     return flattened.rebuilt(stepped)
 
 
@@ -88,7 +91,8 @@ def constrain_updates(
         axis_name: The mesh axes over which vectors are spread, as there.
 
     Returns:
-        A transformation without state. Its `update` needs the parameters.
+        A transformation, whose state counts steps where rules change over time. Its `update` needs
+        the parameters.
 
     Example:
         >>> from feasible import NonNeg
@@ -98,6 +102,81 @@ def constrain_updates(
         >>> updates, _ = optimizer.update(gradients, optimizer.init(params), params)
         >>> print(updates["kernel"])
         [-0.5  -0.25]
+    """
+    changes = any(not rule.timing.is_always for rule in as_rules(rules))
+
+    def init(params: Any) -> Any:
+        bound_leaves(rules, flat(params), layout)
+        return (
+            optax.ScaleByScheduleState(jnp.zeros((), jnp.int32)) if changes else optax.EmptyState()
+        )
+
+    def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> tuple[Any, Any]:
+        del extra
+        if params is None:
+            raise _without_params("constrain_updates")
+        if changes:
+            state = optax.ScaleByScheduleState(optax.safe_increment(state.count))
+        flattened = flat(params)
+        moves = dict(enumerate(flattened.matching(updates)))
+        bounds = [
+            bound
+            for bound in bound_leaves(rules, flattened, layout)
+            if moves[bound.leaf.place] is not None
+        ]
+        ends = {
+            bound.leaf.place: _stepped(bound.leaf.parameter, moves[bound.leaf.place])
+            for bound in bounds
+        }
+        found = project_leaves(bounds, ends, axis_name, state.count if changes else None)
+        for bound in bounds:
+            place = bound.leaf.place
+            moves[place] = _leading(bound.leaf.parameter, moves[place], found[place])
+        return flattened.rebuilt(moves), state
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _leading(p: Any, update: Any, feasible: Any) -> Any:
+    """Return the update that leads from a parameter to where it is to be."""
+    wide = jnp.promote_types(p.dtype, update.dtype)
+    return feasible.astype(wide) - p.astype(wide)
+
+
+def _without_params(function: str) -> ValueError:
+    return ValueError(
+        f"{function}: `params` must be given to `update`, because what is feasible is the "
+        "parameters, not their updates. Received: None. Call optimizer.update(gradients, state, "
+        "params)."
+    )
+
+
+def tangent(
+    rules: Rules, *, layout: Layout = "keras", axis_name: AxisName = None
+) -> optax.GradientTransformationExtraArgs:
+    """Return the first transformation of a chain: gradients along which parameters stay feasible.
+
+    Optimizers that scale each entry of a gradient by itself, such as Adam, can stop beside the
+    optimum when weights are projected after them. They end at it when gradients come onto the
+    tangent cone before. It goes with `feasible.jax.apply_updates` or `constrain_updates` of the
+    same rules; here all of them project, whichever their class.
+
+    Args:
+        rules: A mapping or pairs of (selector, constraint), as `feasible.jax.project` takes them.
+        layout: The layout in which a constraint's axes are counted, as there.
+        axis_name: The mesh axes over which vectors are spread, as there.
+
+    Returns:
+        A transformation without state. Its `update` needs the parameters.
+
+    Example:
+        >>> from feasible import Simplex
+        >>> optimizer = optax.chain(tangent({"*": Simplex()}), optax.adam(0.1))
+        >>> params = {"mixture": jnp.array([0.5, 0.5])}
+        >>> gradients = {"mixture": jnp.array([1.0, 3.0])}
+        >>> updates, _ = optimizer.update(gradients, optimizer.init(params), params)
+        >>> print(updates["mixture"].round(3))
+        [ 0.1 -0.1]
     """
 
     def init(params: Any) -> optax.EmptyState:
@@ -109,25 +188,15 @@ def constrain_updates(
     ) -> tuple[Any, optax.EmptyState]:
         del extra
         if params is None:
-            raise ValueError(
-                "constrain_updates: `params` must be given to `update`, because what is feasible "
-                "is the parameters, not their updates. Received: None. Call "
-                "optimizer.update(gradients, state, params)."
-            )
+            raise _without_params("tangent")
         flattened = flat(params)
-        moves = dict(enumerate(flattened.matching(updates)))
+        gradients = dict(enumerate(flattened.matching(updates)))
         for bound in bound_leaves(rules, flattened, layout):
             place = bound.leaf.place
-            if moves[place] is not None:
-                moves[place] = _leading(bound, moves[place], axis_name)
-        return flattened.rebuilt(moves), state
+            if gradients[place] is not None:
+                gradients[place] = tangent_leaf(
+                    bound, bound.leaf.parameter, gradients[place], axis_name
+                )
+        return flattened.rebuilt(gradients), state
 
     return optax.GradientTransformationExtraArgs(init, update)
-
-
-def _leading(bound: BoundLeaf, update: Any, axis_name: AxisName) -> Any:
-    """Return the update that leads to the projection of where another leads."""
-    p = bound.leaf.parameter
-    feasible = project_leaf(bound, _stepped(p, update), axis_name)
-    wide = jnp.promote_types(p.dtype, update.dtype)
-    return feasible.astype(wide) - p.astype(wide)

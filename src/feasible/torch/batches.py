@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from feasible.rules import AnyConstraint
 from feasible.torch.applying import apply_alone, observers, observers_of
 from feasible.torch.bound_weights import Bound
-from feasible.torch.declarations import Declaration
+from feasible.torch.declarations import Declaration, Joint
 from feasible.torch.fast import Plan
+from feasible.torch.joint_projection import project_joint
 from feasible.torch.storing import store
 from feasible.torch.weights import is_sharded
 
@@ -34,6 +35,7 @@ class Batch:
         self._alike: dict[Plan, list[Tensor]] = defaultdict(list)
         self._alone: list[Bound] = []
         self._sharded: list[Bound] = []
+        self._joint: dict[Joint, list[Bound]] = defaultdict(list)
         self._shown: list[partial[None]] = []
 
     def add_planned(
@@ -67,7 +69,10 @@ class Batch:
         _, part = bound.layout.key
         if not self._is_new(weight.trained[0], part, (bound.declared, bound.name)):
             return
-        if is_sharded(weight.tensor):
+        joint = bound.declaration.joint if bound.declaration else None
+        if joint is not None:
+            self._joint[joint].append(bound)
+        elif is_sharded(weight.tensor):
             self._sharded.append(bound)
         elif bound.plan is None:
             self._alone.append(bound)
@@ -103,7 +108,7 @@ class Batch:
                 finished.append(weights)
             for see in self._shown:
                 see()
-            if self._alone or self._sharded:
+            if self._alone or self._sharded or self._joint:
                 self._project_others(done)
         except Exception as error:
             names = [name for weights in finished for name in self._names(weights)]
@@ -120,11 +125,15 @@ class Batch:
             from feasible.torch.sharding import project_sharded  # imports torch.distributed's
 
             project_sharded(self._sharded)
+        for several in self._joint.values():
+            project_joint(several)
+            done += [bound.name for bound in several]
 
     def _how_far(self, done: list[str]) -> str:
         """Return which weights were projected before one could not be."""
         planned = [name for weights in self._alike.values() for name in self._names(weights)]
-        every = [*planned, *(bound.name for bound in (*self._alone, *self._sharded))]
+        joint = [bound for several in self._joint.values() for bound in several]
+        every = [*planned, *(bound.name for bound in (*self._alone, *self._sharded, *joint))]
         left = [name for name in every if name not in set(done)]
         return f"Projected before: {_listed(done)}. Not projected, or not all: {_listed(left)}."
 

@@ -14,9 +14,18 @@ from feasible.constraints.function import as_constraint
 from feasible.constraints.parts import refuse_complex
 from feasible.layouts import ParameterLayout
 from feasible.rules import AnyConstraint
+from feasible.timing import Timing
 from feasible.torch.calling import try_out
 from feasible.torch.carrying import adopt_orphans
-from feasible.torch.declarations import Declaration, attach, constraints_on, declared, detach
+from feasible.torch.declarations import (
+    Declaration,
+    Joint,
+    Tangent,
+    attach,
+    constraints_on,
+    declared,
+    detach,
+)
 from feasible.torch.fast import Plan
 from feasible.torch.storing import require_storable
 from feasible.torch.weights import Weight, identity_of, weight_of, whole
@@ -33,6 +42,7 @@ class Bound(NamedTuple):
         constraint: The constraint as it acts on the view, ``"unit"`` replaced.
         plan: How the weight is projected as it is stored, together with those that are alike; None
             where it is projected alone.
+        declaration: What declares it.
     """
 
     name: str
@@ -41,6 +51,7 @@ class Bound(NamedTuple):
     declared: AnyConstraint
     constraint: AnyConstraint
     plan: Plan | None
+    declaration: Declaration | None = None
 
     @property
     def rule(self) -> Constraint:
@@ -61,6 +72,9 @@ def prepare(
     *,
     path: str | None = None,
     stored: bool = True,
+    tangent: Tangent = "auto",
+    timing: Timing | None = None,
+    joint: Joint | None = None,
 ) -> Declaration:
     """Check that a constraint can be declared for one parameter of a module.
 
@@ -72,6 +86,9 @@ def prepare(
         path: The parameter's name in the model; None where that is not known.
         stored: Whether projected weights are to be stored, which a weight that is computed from
             others may not allow.
+        tangent: Whether gradients are projected, too.
+        timing: At which steps the constraint acts, and with which bounds; None for always the same.
+        joint: What it shares with parameters that are constrained together.
 
     Returns:
         The declaration, to be attached to the module.
@@ -86,13 +103,19 @@ def prepare(
             f"{type(module).__name__}: the constraint of `{layout.role}` must be an instance that "
             f"can be called, such as MaxNorm(2), or None. Received: {constraint!r}."
         )
-    declaration = Declaration(layout, constraint, path)
+    declaration = Declaration(layout, constraint, path, tangent=tangent, timing=timing, joint=joint)
     if (weight := weight_of(module, layout.parameter, path=declaration.called(module))) is not None:
         constraint = _resolve(weight, declaration)
         if is_whole_call(constraint) and not weight.tensor.is_meta:
             try_out(weight.path, constraint, layout.view(whole(weight.tensor)))
-        if stored:
+        if stored and joint is None:
             require_storable(weight, layout, constraint)
+        if tangent is True and weight.tensor is not weight.trained[0]:
+            raise ValueError(
+                f"{weight.path}: its gradient cannot be projected, because it is computed from "
+                "other parameters, which are what is trained. Received: tangent=True. Constrain "
+                'the weight before it is parametrized, or leave tangent="auto".'
+            )
     return declaration
 
 
@@ -114,7 +137,9 @@ def declare(module: nn.Module, layout: ParameterLayout, constraint: AnyConstrain
     if constraint is None:
         detach(module, layout)
     else:
-        attach(module, prepare(module, layout, constraint))
+        known = constraints_on(module).get(layout.key)
+        tangent = known.tangent if known else "auto"
+        attach(module, prepare(module, layout, constraint, tangent=tangent))
 
 
 def bind(
@@ -138,8 +163,11 @@ def bind(
     if declaration.layout.part is not None:
         name = f"{name}[{declaration.layout.part.name}]"
     constraint = declaration.resolved or _resolve(weight, declaration)
-    plan = declaration.known_plan(weight.tensor) or declaration.make_plan(weight.tensor)
-    return Bound(name, weight, declaration.layout, declaration.constraint, constraint, plan)
+    plan = None
+    if declaration.timing is None and declaration.joint is None:
+        plan = declaration.known_plan(weight.tensor) or declaration.make_plan(weight.tensor)
+    declared_as = declaration.constraint
+    return Bound(name, weight, declaration.layout, declared_as, constraint, plan, declaration)
 
 
 def bound_weights(
@@ -219,11 +247,16 @@ def _resolve(weight: Weight, declaration: Declaration) -> AnyConstraint:
         refuse_complex(constraint, weight.tensor, f"{weight.path}: {type(constraint).__name__}")
     layout, kind = declaration.layout, type(weight.module).__name__
     shape = layout.shape(weight.tensor.shape)
-    declaration.resolved = resolve_constraint(
+    resolved = resolve_constraint(
         f"{weight.path}, the {layout.role}",
         declaration.constraint,
         shape,
         layout.unit_axes(len(shape)),
         f"Say what the parameters of {kind} are by feasible.torch.register_layouts",
     )
-    return declaration.resolved
+    if isinstance(resolved, Constraint) and resolved.needs_initial_weight:
+        if weight.tensor.is_meta:
+            return resolved  # until there are values
+        resolved = resolved.declared_for(layout.view(whole(weight.tensor.detach())))
+    declaration.resolved = resolved
+    return resolved

@@ -19,11 +19,11 @@ from feasible.constraints.parts import refuse_complex
 from feasible.known_layouts import layouts_of
 from feasible.layouts import ParameterLayout
 from feasible.report import Report
-from feasible.rules import AnyConstraint, Rules, as_rules, match
+from feasible.rules import AnyConstraint, Rule, Rules, as_rules, match
 from feasible.selectors import Selector, Target, check_selector, select
 from feasible.torch.bound_weights import Bound, bind, constraints_of, prepare
 from feasible.torch.carrying import lost_declarations, note_declared
-from feasible.torch.declarations import Declaration, attach, declared, detach
+from feasible.torch.declarations import Declaration, Joint, Tangent, attach, declared, detach
 from feasible.torch.model_report import model_report
 from feasible.torch.stepping import project_weights
 from feasible.torch.weights import identity_of
@@ -50,6 +50,7 @@ def constrain(
     layout: Layout = "keras",
     project: bool = False,
     dry_run: bool = False,
+    tangent: Tangent = "auto",
     **roles: AnyConstraint | None,
 ) -> Report:
     """Declare constraints on the parameters of any model, by rules.
@@ -75,6 +76,10 @@ def constrain(
         project: Whether to project the parameters at once, besides after each step. Frozen ones are
             left alone, as they are after each step; `feasible.torch.project` projects them too.
         dry_run: Whether only to show what would be declared.
+        tangent: Whether gradients are projected, too, before each step: onto the directions along
+            which a weight stays feasible, so that optimizers such as Adam end at the optimum.
+            ``"auto"`` does so for the sets whose class asks for it: those beyond Keras's own five
+            that are not of single entries, but for `TopK` and `NofM`.
         **roles: Constraints of every parameter of a role, in modules that are known:
             ``kernel=MaxNorm(2, axis="unit")``.
 
@@ -110,10 +115,12 @@ def constrain(
             "steps it keeps them",
         )
     check_choice("constrain", "layout", layout, ("keras", "native"))
+    check_choice("constrain", "tangent", tangent, ("auto", True, False))
     matches = match(as_rules(rules, roles), _candidates(model))
+    joints: dict[int, Joint] = defaultdict(Joint)
     prepared = [
-        (candidate, _prepared(candidate, constraint, layout))
-        for candidate, constraint in matches.chosen
+        (candidate, _prepared(candidate, rule, layout, tangent, joints))
+        for candidate, rule in matches.chosen
     ]
     _refuse_other_names(model, prepared)
     bounds, pending = [], []
@@ -142,12 +149,27 @@ def constrain(
     return report
 
 
-def _prepared(candidate: _Candidate, constraint: AnyConstraint, layout: Layout) -> Declaration:
+def _prepared(
+    candidate: _Candidate,
+    rule: Rule,
+    layout: Layout,
+    tangent: Tangent,
+    joints: dict[int, Joint],
+) -> Declaration:
     """Return the declaration of one candidate's constraint, checked and not yet attached."""
-    counted = candidate.layout
+    counted, constraint = candidate.layout, rule.constraint
+    assert constraint is not None
     if layout == "native" and not getattr(constraint, "in_units", False):
         counted = counted.native()
-    return prepare(candidate.module, counted, constraint, path=candidate.name)
+    return prepare(
+        candidate.module,
+        counted,
+        constraint,
+        path=candidate.name,
+        tangent=tangent,
+        timing=None if rule.timing.is_always else rule.timing,
+        joint=joints[id(rule)] if rule.joint else None,
+    )
 
 
 def _release_replaced(model: nn.Module, prepared: Sequence[tuple[_Candidate, Declaration]]) -> None:

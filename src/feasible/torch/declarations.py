@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from weakref import WeakValueDictionary
 
 import torch
@@ -16,8 +16,11 @@ from torch import Tensor, nn
 from feasible.constraints.base import is_whole_call
 from feasible.layouts import ParameterLayout
 from feasible.rules import AnyConstraint
+from feasible.timing import Timing
 from feasible.torch.fast import Plan
 from feasible.torch.plans import plan_of
+
+Tangent = bool | Literal["auto"]
 
 _ATTRIBUTE = "_feasible_constraints"
 
@@ -42,6 +45,13 @@ class StoragePlan(NamedTuple):
     plan: Plan
 
 
+class Joint:
+    """What the declarations of parameters share that are constrained as if they were one.
+
+    A copy of a model has one of its own, as a copy of one is another.
+    """
+
+
 @dataclass
 class Declaration:
     """A constraint declared for one parameter of a module.
@@ -53,6 +63,10 @@ class Declaration:
             declared by the module alone.
         resolved: The constraint as it acts on that layout, ``"unit"`` replaced; None until the
             parameter exists.
+        tangent: Whether gradients are projected, too, before each step; by default, if the
+            constraint's class says so.
+        timing: At which steps it acts, and with which bounds; None for always the same.
+        joint: What it shares with other parameters that are constrained together; None if alone.
         is_released: Whether the parameter was released from it, or given another constraint.
         planned: How the parameter is projected as it is stored, if that is known.
     """
@@ -61,11 +75,21 @@ class Declaration:
     constraint: AnyConstraint
     path: str | None = None
     resolved: AnyConstraint | None = None
+    tangent: Tangent = "auto"
+    timing: Timing | None = None
+    joint: Joint | None = field(default=None, repr=False, compare=False)
     is_released: bool = field(default=False, compare=False)
     planned: StoragePlan | None = field(default=None, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "planned": None}  # which is found out again
+
+    @property
+    def projects_gradient(self) -> bool:
+        """Whether gradients are projected onto the tangent cone before each step."""
+        if isinstance(self.tangent, bool):
+            return self.tangent
+        return bool(getattr(self.constraint, "tangent_by_default", False))
 
     def called(self, module: nn.Module) -> str:
         """Return what to call the parameter in a message.
@@ -154,8 +178,14 @@ class ModuleConstraints:
 
     def _watch(self) -> None:
         watched[next(_count)] = self
+        self.note_gradients()
         last = weakref.finalize(self, _keep_orphans, self.parameters, self.declared)
         last.atexit = False
+
+    def note_gradients(self) -> None:
+        """Enter itself among those whose gradients are projected, if something declared asks."""
+        if any(one.projects_gradient for one in self.declared.values()):
+            with_tangents[id(self)] = self
 
 
 # A parameter's name in its module, and its part.
@@ -163,6 +193,8 @@ Key = tuple[str, str | None]
 # What optimizers look at, in the order in which it was made, which is the same in every process of
 # a distributed run.
 watched: WeakValueDictionary[int, ModuleConstraints] = WeakValueDictionary()
+# Those of which gradients are projected.
+with_tangents: WeakValueDictionary[int, ModuleConstraints] = WeakValueDictionary()
 _count = itertools.count()
 # Parameters whose module is gone, such as that which was replaced by one that quantizes, by
 # identity and part, and what was declared there. One that is gone, too, goes from here.
@@ -212,6 +244,7 @@ def attach(module: nn.Module, declaration: Declaration) -> None:
         object.__setattr__(module, _ATTRIBUTE, constraints)
     detach(module, declaration.layout)
     constraints.declared[declaration.layout.key] = declaration
+    constraints.note_gradients()
 
 
 def detach(module: nn.Module, layout: ParameterLayout) -> None:

@@ -16,6 +16,7 @@ from feasible.layouts import ParameterLayout
 from feasible.report import Report, Row, call_note
 from feasible.torch.bound_weights import Bound, constraints_of
 from feasible.torch.carrying import lost_declarations
+from feasible.torch.declarations import Joint
 from feasible.torch.stacking import stacked_groups
 from feasible.torch.weights import is_sharded, whole
 
@@ -85,9 +86,12 @@ def model_report(
     rows: dict[str, Row] = {}
     waiting = []
     alike: dict[_Kind, list[Bound]] = defaultdict(list)
+    joint: dict[Joint, list[Bound]] = defaultdict(list)
     for bound in bounds:
         if bound.weight.tensor.device.type == "meta":
             waiting.append((bound.name, repr(bound.constraint)))
+        elif bound.declaration is not None and bound.declaration.joint is not None:
+            joint[bound.declaration.joint].append(bound)
         else:
             rows[bound.name] = None  # type: ignore[assignment]  # in this order
             alike[_Kind.of(bound)].append(bound)
@@ -95,6 +99,9 @@ def model_report(
         for group in stacked_groups(some, math.prod(kind.stored)):
             for row in _rows(kind, group):
                 rows[row.parameter] = row
+    for several in joint.values():
+        row = _joint_row(several)
+        rows[row.parameter] = row
     return Report(tuple(rows.values()), (*waiting, *pending), tuple(notes), tuple(lost))
 
 
@@ -136,6 +143,12 @@ class _Kind(NamedTuple):
         own = is_whole_call(bound.constraint) or is_sharded(tensor)
         constraint = id(bound) if own else bound.constraint
         return cls(constraint, bound.layout, tuple(tensor.shape), tensor.dtype, tensor.device)
+
+
+def _joint_row(bounds: Sequence[Bound]) -> Row:
+    """Report how far weights are from being feasible that are constrained together."""
+    views = [bound.layout.view(whole(bound.weight.tensor)) for bound in bounds]
+    return Row.joint([bound.name for bound in bounds], bounds[0].rule, views)
 
 
 def _rows(kind: _Kind, bounds: Sequence[Bound]) -> list[Row]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -17,14 +17,15 @@ from torch.distributed.tensor import DTensor, Replicate, Shard
 from feasible.constraints import Constraint
 from feasible.constraints.base import is_whole_call
 from feasible.constraints.gate import projection_steps
-from feasible.constraints.parts import Part, Place, Sums, run_together
+from feasible.constraints.parts import Part, Place, Sums, added_together, run_together
 from feasible.local_pieces import local_piece
 from feasible.torch.applying import apply_alone, observers_of
 from feasible.torch.bound_weights import Bound
 from feasible.torch.storing import store
+from feasible.torch.weights import is_sharded
 
 
-class _Piece(NamedTuple):
+class Piece(NamedTuple):
     """A process's part of a weight.
 
     Attributes:
@@ -72,7 +73,7 @@ def project_sharded(bounds: Iterable[Bound]) -> None:
     Raises:
         ValueError: If a constraint returns another shape, dtype or device.
     """
-    crossing: dict[DeviceMesh, list[_Piece]] = defaultdict(list)
+    crossing: dict[DeviceMesh, list[Piece]] = defaultdict(list)
     for bound in bounds:
         weight, constraint = _sharded(bound), bound.constraint
         kinds = {type(one) for one in weight.placements}
@@ -81,7 +82,7 @@ def project_sharded(bounds: Iterable[Bound]) -> None:
         elif is_whole_call(constraint) or not kinds <= {Shard, Replicate}:
             _gather(bound, weight)
         else:
-            piece = _piece(bound, weight)
+            piece = piece_of(bound, weight)
             if piece.is_gathered:
                 _gather(bound, weight)
             elif piece.crosses:
@@ -102,8 +103,15 @@ def _sharded(bound: Bound) -> DTensor:
     return tensor
 
 
-def _offsets(weight: DTensor) -> list[int]:
-    """Return where on each axis what is in this process begins: axes are cut as `chunk` does."""
+def offsets_of(weight: DTensor) -> list[int]:
+    """Return where on each axis what is in this process begins: axes are cut as `chunk` does.
+
+    Args:
+        weight: A sharded weight.
+
+    Returns:
+        An offset for each axis.
+    """
     sizes, offsets = list(weight.shape), [0] * weight.ndim
     mesh = weight.device_mesh
     ranks = mesh.get_coordinate() or [0] * mesh.ndim
@@ -117,11 +125,19 @@ def _offsets(weight: DTensor) -> list[int]:
     return offsets
 
 
-def _piece(bound: Bound, weight: DTensor) -> _Piece:
-    """Return what of a weight is in this process."""
+def piece_of(bound: Bound, weight: DTensor) -> Piece:
+    """Return what of a weight is in this process.
+
+    Args:
+        bound: The weight and its constraint.
+        weight: The weight.
+
+    Returns:
+        The part.
+    """
     constraint: Constraint = bound.constraint  # type: ignore[assignment]
     layout = bound.layout
-    local = local_piece(layout, weight.shape, weight.to_local(), _offsets(weight))
+    local = local_piece(layout, weight.shape, weight.to_local(), offsets_of(weight))
     axes, (_, length) = constraint.vector_axes(local.shape), constraint.vectors(local.shape)
     stored = {layout.placement(weight.shape).stored_axes[axis] for axis in axes}
     crosses = any(one.is_shard(axis) for axis in stored for one in weight.placements)
@@ -132,7 +148,7 @@ def _piece(bound: Bound, weight: DTensor) -> _Piece:
             vectors[axis] = 1
     # Of what a piece cuts in the middle, only vectors that do not lie along it are to be found.
     is_cut = any(axis in axes for joined in local.joined for axis in joined)
-    return _Piece(
+    return Piece(
         bound,
         local.view,
         tuple(vectors),
@@ -145,7 +161,7 @@ def _piece(bound: Bound, weight: DTensor) -> _Piece:
     )
 
 
-def _project_together(mesh: DeviceMesh, pieces: Sequence[_Piece]) -> None:
+def _project_together(mesh: DeviceMesh, pieces: Sequence[Piece]) -> None:
     """Project parts of weights in lockstep, each round of sums in one all-reduce."""
     seeings = [observers_of(piece.bound, piece.view) for piece in pieces]
     steps = [
@@ -161,31 +177,48 @@ def _project_together(mesh: DeviceMesh, pieces: Sequence[_Piece]) -> None:
         )
         for piece in pieces
     ]
-    found = run_together(steps, partial(_added_up, mesh, pieces))
+    found = run_together(steps, partial(added_up, mesh, pieces))
     for piece, projected, seeing in zip(pieces, found, seeings, strict=True):
         piece.view.copy_(projected)
         for see in seeing:
             see(piece.view)
 
 
-def _added_up(mesh: DeviceMesh, pieces: Sequence[_Piece], sums: dict[int, Sums]) -> dict[int, Sums]:
-    """Add up the sums of all parts over the processes of a mesh."""
+def added_up(
+    mesh: DeviceMesh,
+    pieces: Sequence[Piece] | Mapping[int, Piece],
+    sums: dict[int, Sums],
+    *,
+    whole: bool = False,
+) -> dict[int, Sums]:
+    """Add up the sums of all parts over the processes of a mesh.
+
+    Args:
+        mesh: The mesh.
+        pieces: The parts that are here.
+        sums: Their partial sums, by their places.
+        whole: Whether to return those of all vectors, and not only those that are partly here.
+
+    Returns:
+        The totals.
+    """
     wholes = []
     for index, several in sums.items():
         piece = pieces[index]
         counts = _counts(_sharded(piece.bound))
         for one in several:
-            whole = one.new_zeros(piece.vectors)
+            every = one.new_zeros(piece.vectors)
             if counts:
-                whole[piece.here] = one
-            wholes.append(whole.reshape(-1))
+                every[piece.here] = one
+            wholes.append(every.reshape(-1))
     total = torch.cat(wholes)
     for group in _groups(mesh):
         dist.all_reduce(total, group=group)
-    totals = iter(torch.split(total, [len(whole) for whole in wholes]))
+    totals = iter(torch.split(total, [len(every) for every in wholes]))
     return {
         index: tuple(
-            next(totals).reshape(pieces[index].vectors)[pieces[index].here] for _ in several
+            next(totals).reshape(pieces[index].vectors)[... if whole else pieces[index].here]
+            for _ in several
         )
         for index, several in sums.items()
     }
@@ -214,6 +247,63 @@ def _gather(bound: Bound, weight: DTensor) -> None:
     """Project the whole weight in every process, and keep the own part."""
     whole = weight.full_tensor()
     apply_alone(bound, bound.layout.view(whole))
-    everywhere = [Replicate()] * weight.device_mesh.ndim
-    held = DTensor.from_local(whole, weight.device_mesh, everywhere, run_check=False)
-    weight.to_local().copy_(held.redistribute(placements=weight.placements).to_local())
+    take_own(weight, whole)
+
+
+def take_own(sharded: DTensor, whole: Tensor) -> None:
+    """Write a process's own part of a tensor that is whole in every process.
+
+    Args:
+        sharded: What is written to.
+        whole: All of it.
+    """
+    everywhere = [Replicate()] * sharded.device_mesh.ndim
+    held = DTensor.from_local(whole, sharded.device_mesh, everywhere, run_check=False)
+    sharded.to_local().copy_(held.redistribute(placements=sharded.placements).to_local())
+
+
+class JointPieces:
+    """Parts of weights whose vectors go through all of them.
+
+    Args:
+        bounds: The weights, sharded or whole.
+
+    Attributes:
+        views: What of each is in this process.
+        places: Where that is in it.
+    """
+
+    def __init__(self, bounds: Sequence[Bound]) -> None:
+        self._pieces = [
+            piece_of(bound, _sharded(bound)) if is_sharded(bound.weight.tensor) else None
+            for bound in bounds
+        ]
+        pairs = list(zip(bounds, self._pieces, strict=True))
+        self.views = [bound.view if piece is None else piece.view for bound, piece in pairs]
+        self.places = [piece and piece.place for piece in self._pieces]
+
+    def add(self, sums: dict[int, Sums]) -> dict[int, Sums]:
+        """Add up sums over processes, and those of all weights.
+
+        Args:
+            sums: Partial sums, by the weights' places.
+
+        Returns:
+            The totals, in the shape that each has.
+        """
+        meshes: dict[DeviceMesh, dict[int, Piece]] = defaultdict(dict)
+        for index in sums:
+            piece = self._pieces[index]
+            if piece is not None:
+                meshes[_sharded(piece.bound).device_mesh][index] = piece
+        totals = dict(sums)
+        for mesh, pieces in meshes.items():
+            some = {index: sums[index] for index in pieces}
+            totals |= added_up(mesh, pieces, some, whole=True)
+        together = added_together(totals)
+        return {
+            index: tuple(one[piece.here] for one in several)
+            if (piece := self._pieces[index]) is not None
+            else several
+            for index, several in together.items()
+        }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -17,9 +18,11 @@ from torch.optim.optimizer import (
 from feasible.torch.applying import observers
 from feasible.torch.batches import Batch
 from feasible.torch.bound_weights import Bound, bind, constraints_of
-from feasible.torch.declarations import Declaration, orphans, watched
+from feasible.torch.declarations import Declaration, Joint, orphans, watched, with_tangents
 from feasible.torch.graph_breaks import break_graph
+from feasible.torch.step_count import at_step, count_step
 from feasible.torch.stepped import remember, stepped_parameters
+from feasible.torch.tangents import and_then, project_gradients
 
 
 @torch.no_grad()
@@ -65,10 +68,22 @@ def project(model: nn.Module) -> None:
 
 # A compiled step leaves both as they are: PyTorch's graph is that of an optimizer's update alone.
 @break_graph
-def _before_step(optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Note what tells which weights an optimizer's step changes."""
-    if watched or orphans:
-        remember(optimizer, has_closure=len(args) > 1 or bool(kwargs))
+def _before_step(optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Note what tells which weights an optimizer's step changes, and project gradients."""
+    if not (watched or orphans):
+        return None
+    closure = args[1] if len(args) > 1 else kwargs.get("closure")
+    remember(optimizer, has_closure=len(args) > 1 or bool(kwargs))
+    if not with_tangents:
+        return None
+    if not callable(closure):
+        project_gradients(optimizer)
+        return None
+    # It computes the gradients, perhaps several times in a step.
+    closure = and_then(closure, optimizer)
+    if len(args) > 1:
+        return (args[0], closure, *args[2:]), kwargs
+    return args, {**kwargs, "closure": closure}
 
 
 @break_graph
@@ -76,10 +91,10 @@ def _after_step(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
     """Project the weights that an optimizer's step has changed."""
     del args, kwargs
     if (watched or orphans) and not _skipped(optimizer):
-        _project_stepped(_stepped(optimizer))
+        _project_stepped(_stepped(optimizer), optimizer)
 
 
-def _project_stepped(stepped: set[int]) -> None:
+def _project_stepped(stepped: set[int], optimizer: Optimizer) -> None:
     """Project what is constrained of some parameters, or of the modules they are made of."""
     batch = Batch()
     others: list[tuple[nn.Module, Declaration]] = []
@@ -96,7 +111,7 @@ def _project_stepped(stepped: set[int]) -> None:
             elif id(parameter) in stepped:
                 batch.add_planned(plan, parameter, module, declaration)
     if others:
-        _add_others(batch, others, stepped)
+        _add_others(batch, others, stepped, optimizer)
     if orphans:
         _add_orphans(batch, stepped)
     batch.project()
@@ -104,12 +119,33 @@ def _project_stepped(stepped: set[int]) -> None:
 
 @torch.no_grad()
 def _add_others(
-    batch: Batch, others: Iterable[tuple[nn.Module, Declaration]], stepped: set[int]
+    batch: Batch,
+    others: Sequence[tuple[nn.Module, Declaration]],
+    stepped: set[int],
+    optimizer: Optimizer,
 ) -> None:
     """Add what is found out about once more, if it was stepped."""
+    step = 0
+    joint: dict[Joint, list[Bound]] = defaultdict(list)
+    touched: set[Joint] = set()
     for module, declaration in others:
         name = declaration.called(module)
-        if (bound := bind(name, module, declaration, stepped)) is not None:
+        bound = bind(name, module, declaration, None if declaration.joint else stepped)
+        if bound is None:
+            continue
+        if declaration.timing is not None:
+            step = step or count_step(optimizer)
+            if not declaration.timing.is_due(step):
+                continue
+            bound = at_step(bound, step)
+        if declaration.joint is None:
+            batch.add(bound)
+            continue
+        joint[declaration.joint].append(bound)
+        if any(id(one) in stepped for one in bound.weight.trained):
+            touched.add(declaration.joint)
+    for one in touched:
+        for bound in joint[one]:
             batch.add(bound)
 
 

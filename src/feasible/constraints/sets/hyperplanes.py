@@ -98,7 +98,7 @@ class Hyperplane(Constraint):
         entries = part.finite
         for _ in range(part.passes):
             normal, product, squared = yield from self._products(part, entries)
-            excess = self._excess(part, product - self.offset / self._scale)
+            excess = self._excess(part, product - self._offset(part))
             entries = entries - normal * (excess / squared)
         return entries
 
@@ -116,7 +116,7 @@ class Hyperplane(Constraint):
         """
         found = yield from measure_steps(self, part)
         _, product, _ = yield from self._products(part, part.wide)
-        return Measurement(product * self._scale, found.violations)
+        return Measurement(product * self._scale(part), found.violations)
 
     def project_tangent(self, part: Part, gradient: Array) -> Steps:
         """Return the gradient without its component along the normal.
@@ -134,10 +134,13 @@ class Hyperplane(Constraint):
         normal, product, squared = yield from self._products(part, gradient)
         return gradient - normal * (product / squared)
 
-    @property
-    def _scale(self) -> float:
-        """The normal's largest entry, by which it is divided, so that it can be squared."""
-        return float(np.abs(self.normal).max())
+    def _scale(self, part: Part) -> Array:
+        """Return the normal's largest entry, by which it is divided, so that it can be squared."""
+        whole = Part(part.w, part.axes, part.owner, stacked=part.stacked)
+        return part.xp.max(part.xp.abs(whole.array(np.ravel(self.normal))))
+
+    def _offset(self, part: Part) -> Array:
+        return self.offset / self._scale(part)
 
     def _excess(self, part: Part, product: Array) -> Array:
         """Return by how much products are to be changed."""
@@ -145,7 +148,7 @@ class Hyperplane(Constraint):
         return product
 
     def _products(self, part: Part, values: Array) -> Steps:
-        normal = part.array(self.normal / self._scale) + part.xp.zeros_like(part.wide)
+        normal = part.array(self.normal) / self._scale(part) + part.xp.zeros_like(part.wide)
         sums = yield part.total(normal * values), part.total(normal * normal)
         return normal, *sums
 
@@ -204,8 +207,9 @@ class HalfSpace(Hyperplane):
         """
         normal, product, squared = yield from self._products(part, part.wide)
         (sizes,) = yield (part.total(part.xp.abs(normal * part.wide)),)
-        offset = self.offset / self._scale
-        at_bound = product >= offset - 4 * part.precision.slack * (sizes + abs(offset))
+        offset = self._offset(part)
+        sizes = sizes + part.xp.abs(offset)
+        at_bound = product >= offset - 4 * part.precision.slack * sizes
         _, along, _ = yield from self._products(part, gradient)
         outward = at_bound & (along < 0)
         return gradient - normal * part.xp.where(outward, along / squared, along * 0)

@@ -151,6 +151,11 @@ class Intersection(Constraint):
         """
         return self.replace(first=self.first.along(axes), second=self.second.along(axes))
 
+    @property
+    def needs_initial_weight(self) -> bool:
+        """Whether one of both does."""
+        return self.first.needs_initial_weight or self.second.needs_initial_weight
+
     def declared_for(self, w: Array) -> Constraint:
         """Return this constraint as it holds for a weight for which it is declared.
 
@@ -160,9 +165,7 @@ class Intersection(Constraint):
         Returns:
             A constraint of both, of which nothing depends on what the weight was.
         """
-        first, second = self.first.declared_for(w), self.second.declared_for(w)
-        same = first is self.first and second is self.second
-        return self if same else self.replace(first=first, second=second)
+        return self.replace(first=self.first.declared_for(w), second=self.second.declared_for(w))
 
     def vector_axes(self, shape: Sequence[int]) -> tuple[int, ...]:
         """Return the axes of either.

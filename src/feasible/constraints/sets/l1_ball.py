@@ -57,6 +57,11 @@ class L1Ball(Constraint):
         """Zero, and the largest radius."""
         return 0.0, radius_bounds(self.radius)[1]
 
+    @property
+    def needs_initial_weight(self) -> bool:
+        """Whether the radius is what vectors have when this is declared."""
+        return isinstance(self.radius, str)
+
     def declared_for(self, w: Array) -> Constraint:
         """Return this constraint, its radius the sums that a weight's vectors have.
 

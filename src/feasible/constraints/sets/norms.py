@@ -161,7 +161,7 @@ class NormConstraint(Constraint):
         """
         low = self.min_value * (1 + stored.inset)
         high = self.max_value * (1 - stored.inset)
-        if low > high:
+        if self.min_value > 0 and low > high:
             low = high = (self.min_value + self.max_value) / 2
         rounding = stored.spacing * math.sqrt(length)
         least = self.min_value * (1 - stored.slack) - rounding
@@ -176,7 +176,8 @@ class NormConstraint(Constraint):
 
     def _only_bound(self) -> float | None:
         """Return the norm beside which smaller ones do not matter, if there is one."""
-        return self.max_value if self.min_value == 0 else None
+        known = self.min_value == 0 and isinstance(self.max_value, int | float)
+        return self.max_value if known else None
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, as values that JSON can hold.

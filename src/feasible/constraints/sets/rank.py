@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from feasible.arguments import check_integer
-from feasible.backends import Array
+from feasible.backends import Array, cumulative_sum
 from feasible.constraints.axes import Axis
 from feasible.constraints.decompositions import adjoint, singular_values
 from feasible.constraints.gate import Measurement, measure_steps
@@ -88,7 +88,7 @@ class Rank(MatrixConstraint):
             return found
         _, values, _ = singular_values(self.finite_matrices(part))
         # What is left without the largest ones, compared with how much rounding may leave.
-        rest = xp.flip(xp.cumulative_sum(xp.flip(xp.square(values), axis=-1), axis=-1), axis=-1)
+        rest = xp.flip(cumulative_sum(xp.flip(xp.square(values), axis=-1), -1), axis=-1)
         rounding = part.precision.slack * xp.sqrt(rest[..., :1])
         rounding = rounding + part.precision.spacing * part.length**0.5
         ranks = xp.sum(xp.astype(xp.sqrt(rest) > rounding, values.dtype), axis=-1)
@@ -109,7 +109,7 @@ class Rank(MatrixConstraint):
             return gradient
         xp, matrices = part.xp, self.matrices(part, gradient)
         left, values, right = singular_values(self.finite_matrices(part))
-        places = xp.cumulative_sum(xp.ones_like(values), axis=-1)
+        places = cumulative_sum(xp.ones_like(values), -1)
         has = (values > 4 * part.precision.slack * values[..., :1]) & (places <= self.max_rank)
         held = xp.astype(has, left.dtype)
         left, right = left * held[..., None, :], right * held[..., :, None]

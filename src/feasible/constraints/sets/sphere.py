@@ -56,6 +56,11 @@ class Sphere(Constraint):
         """The smallest and the largest radius."""
         return radius_bounds(self.radius)
 
+    @property
+    def needs_initial_weight(self) -> bool:
+        """Whether the radius is what vectors have when this is declared."""
+        return isinstance(self.radius, str)
+
     def declared_for(self, w: Array) -> Constraint:
         """Return this constraint, its radius the norms that a weight's vectors have.
 
