@@ -225,8 +225,8 @@ def _at_step(bound: BoundLeaf, seen: Any, step: Any) -> BoundLeaf:
     """Return a leaf with its constraint as it is now."""
     if bound.constraint is not None and getattr(bound.constraint, "needs_initial_weight", False):
         raise ValueError(
-            f"{bound.leaf.name}: {bound.constraint!r} depends on what the array was at first, which "
-            "a pure function does not know. Make rules that do once, by "
+            f"{bound.leaf.name}: {bound.constraint!r} depends on what the array was at first, "
+            "which a pure function does not know. Make rules that do once, by "
             "feasible.jax.initial_rules(rules, params)."
         )
     if bound.timing is None:
