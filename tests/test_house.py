@@ -35,6 +35,7 @@ SHARED = {
     "get",
     "project",
     "release",
+    "Orthogonal",  # an initializer, and a constraint, as the field calls both
     "relu",
     "serialize",
 }

@@ -43,6 +43,7 @@ from feasible.constraints import (
     radial_constraint,
     unit_norm,
 )
+from feasible.rules import Rule
 
 if TYPE_CHECKING:
     from feasible import jax as jax
@@ -80,6 +81,7 @@ __all__ = [
     "PositiveSemidefinite",
     "RadialConstraint",
     "Rank",
+    "Rule",
     "Simplex",
     "SpectralNorm",
     "Sphere",

@@ -279,8 +279,8 @@ def repeat_while(condition: Any, step: Any, state: tuple[Array, ...]) -> tuple[A
 
     Example:
         >>> import numpy as np
-        >>> repeat_while(lambda n: n < 10, lambda n: (2 * n,), (np.asarray(3),))
-        (12,)
+        >>> int(repeat_while(lambda n: n < 10, lambda n: (2 * n,), (np.asarray(3),))[0])
+        12
     """
     if is_of_jax(state[0]):
         found: tuple[Array, ...] = sys.modules["jax"].lax.while_loop(
@@ -297,8 +297,8 @@ def choose(condition: Array, if_true: Any, if_false: Any, *operands: Array) -> A
 
     Args:
         condition: A bool, or an array of one.
-        if_true: From the operands to arrays.
-        if_false: From the operands to arrays of the same shapes and dtypes.
+        if_true: From the operands to an array.
+        if_false: From the operands to an array of the same shape and dtype.
         *operands: The arrays.
 
     Returns:
@@ -306,11 +306,13 @@ def choose(condition: Array, if_true: Any, if_false: Any, *operands: Array) -> A
 
     Example:
         >>> import numpy as np
-        >>> choose(np.asarray(True), np.sin, np.cos, np.asarray(0.0))
-        0.0
+        >>> choose(np.asarray(True), np.sqrt, np.square, np.ones(2) * 4)
+        array([2., 2.])
     """
     if is_of_jax(operands[0]):
         return sys.modules["jax"].lax.cond(condition, if_true, if_false, *operands)
+    if is_compiling():  # into one graph, that does both
+        return namespace(operands[0]).where(condition, if_true(*operands), if_false(*operands))
     return if_true(*operands) if condition else if_false(*operands)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Generic, NamedTuple
 
 from feasible.arguments import InvalidArgumentError
@@ -32,10 +31,17 @@ _SPELLED_OUT = 8
 _OTHER_NAMES = {"gamma": ("gamma", "weight", "scale"), "beta": ("beta", "bias")}
 
 
-class Rule(NamedTuple):
+class _Pair(NamedTuple):
+    selector: Selector
+    constraint: AnyConstraint | None
+
+
+class Rule(_Pair):
     """A selector and the constraint of the parameters that it selects.
 
-    Attributes:
+    It is a pair of both, and may say more of how and when the constraint acts.
+
+    Args:
         selector: A glob over names, which may end in the name of a part in brackets, such as
             ``"*.in_proj_weight[query]"``; a compiled regular expression that matches whole names; a
             module type, for the kernels of such modules; a pair of a module type and a role; a
@@ -46,7 +52,7 @@ class Rule(NamedTuple):
             whichever other rules select it.
         joint: Whether what the rule selects is constrained together, as if it were one weight: each
             vector of the constraint goes through all parameters, such as one norm over all.
-        every: The constraint acts at each so many steps.
+        every: It acts at each so many steps.
         start: The first step at which it may act.
         schedule: Arguments of the constraint that change over time: functions from the step to a
             number, by the argument's name.
@@ -58,18 +64,39 @@ class Rule(NamedTuple):
         '*.weight': MaxNorm(max_value=2, axis=None)
     """
 
-    selector: Selector
-    constraint: AnyConstraint | None
-    joint: bool = False
-    every: int = 1
-    start: int = 0
-    schedule: Functions = MappingProxyType({})
-    bounds: Functions = MappingProxyType({})
+    joint: bool
+    timing: Timing
 
-    @property
-    def timing(self) -> Timing:
-        """When it acts, and with which bounds."""
-        return Timing(self.every, self.start, self.schedule, self.bounds)
+    def __new__(
+        cls,
+        selector: Selector,
+        constraint: AnyConstraint | None,
+        *,
+        joint: bool = False,
+        every: int = 1,
+        start: int = 0,
+        schedule: Functions | None = None,
+        bounds: Functions | None = None,
+    ) -> Rule:
+        """Make a rule, which is also a pair."""
+        rule = super().__new__(cls, selector, constraint)
+        rule.joint = joint
+        rule.timing = Timing(every, start, dict(schedule or {}), dict(bounds or {}))
+        return rule
+
+    def with_pair(self, selector: Selector, constraint: AnyConstraint | None) -> Rule:
+        """Return a rule for other parameters, or of another constraint, that acts as this one does.
+
+        Args:
+            selector: The selector.
+            constraint: The constraint.
+
+        Returns:
+            The rule.
+        """
+        rule = Rule(selector, constraint, joint=self.joint)
+        rule.timing = self.timing
+        return rule
 
     def __str__(self) -> str:
         return f"{describe(self.selector)}: {self.constraint!r}"
@@ -79,12 +106,14 @@ class Matches(NamedTuple, Generic[TargetT]):
     """Which parameter gets which constraint.
 
     Attributes:
-        chosen: The parameters that get one, each with the rule that gives it.
+        chosen: The parameters that get one, each with it.
         notes: What else is to be said: which rule gave way, what was left out, what was not known.
+        rules: The rules that these come from, in the same order.
     """
 
-    chosen: list[tuple[TargetT, Rule]]
+    chosen: list[tuple[TargetT, AnyConstraint]]
     notes: tuple[str, ...]
+    rules: tuple[Rule, ...]
 
 
 def as_rules(rules: Rules, roles: Mapping[str, Any] | None = None) -> list[Rule]:
@@ -117,7 +146,6 @@ def as_rules(rules: Rules, roles: Mapping[str, Any] | None = None) -> list[Rule]
 
 def _as_rule(pair: Any) -> Rule:
     rule = pair if isinstance(pair, Rule) else None
-    pair = pair[:2] if isinstance(pair, Rule) else pair
     if not (isinstance(pair, tuple) and len(pair) == 2):
         raise InvalidArgumentError("rules", "rule", pair, "a pair of a selector and a constraint")
     selector, constraint = pair
@@ -146,7 +174,7 @@ def _as_rule(pair: Any) -> Rule:
             f"False for {constraint!r}, whose vectors must be whole; it is for constraints that "
             "need only sums, such as those on norms",
         )
-    return rule._replace(selector=selector)
+    return rule.with_pair(selector, constraint)
 
 
 def can_be_joint(constraint: AnyConstraint | None) -> bool:
@@ -200,7 +228,8 @@ def match(rules: Sequence[Rule], targets: Sequence[TargetT]) -> Matches[TargetT]
             first, _ = found[target.identity].setdefault(place, (target, rule))
             if not is_name(rule.selector, first) and is_name(rule.selector, target):
                 found[target.identity][place] = (target, rule)
-    chosen: list[tuple[TargetT, Rule]] = []
+    chosen: list[tuple[TargetT, AnyConstraint]] = []
+    rules_of_chosen: list[Rule] = []
     notes: list[str] = []
     left_out: dict[str, list[str]] = defaultdict(list)
     for several in found.values():
@@ -208,7 +237,8 @@ def match(rules: Sequence[Rule], targets: Sequence[TargetT]) -> Matches[TargetT]
         target, rule = _first(candidates)
         others = [other for _, other in candidates if other is not rule]
         if rule.constraint is not None:
-            chosen.append((target, rule))
+            chosen.append((target, rule.constraint))
+            rules_of_chosen.append(rule)
             if others:
                 given_way = " and ".join(map(str, others))
                 notes.append(f"{target.full_name}: its own rule comes before {given_way}")
@@ -216,7 +246,7 @@ def match(rules: Sequence[Rule], targets: Sequence[TargetT]) -> Matches[TargetT]
             left_out[str(rule)].append(target.full_name)
     notes += [f"{rule} leaves out {_listed(names)}" for rule, names in left_out.items()]
     notes += [note for rule in rules if (note := _not_known(rule, targets, found))]
-    return Matches(chosen, tuple(notes))
+    return Matches(chosen, tuple(notes), tuple(rules_of_chosen))
 
 
 def _first(candidates: Sequence[tuple[TargetT, Rule]]) -> tuple[TargetT, Rule]:

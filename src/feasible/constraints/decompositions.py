@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from feasible.backends import Array, astype, beside, choose, namespace, repeat_while
+from feasible.backends import Array, astype, beside, choose, is_compiling, namespace, repeat_while
 from feasible.constraints.parts import Part
 
 # Matrices whose Gram matrix is no further from the identity are made orthogonal by products alone.
@@ -156,7 +156,7 @@ def polar_factor(matrices: Array, rounding: float) -> Array:
     rows, columns = matrices.shape[-2:]
     if rows < columns:
         return adjoint(polar_factor(adjoint(matrices), rounding))
-    if rounding < 1e-8:
+    if rounding < 1e-8 or is_compiling():  # how many products it takes, depends on the entries
         return _by_decomposition(matrices)
     # Of a dtype with few digits, a few products give as many as it holds.
     xp = namespace(matrices)

@@ -36,7 +36,7 @@ def alternate(
         ...     return np.maximum(v, 0)
         >>> def of_sum_one(v):
         ...     return v - (v.sum() - 1) / v.size
-        >>> alternate(above, of_sum_one, np.array([2.0, 0.5, -1.0]), (0,), 1e-12).round(9)
+        >>> alternate(above, of_sum_one, np.array([2.0, 0.5, -1.0]), (0,), 1e-12).round(9) + 0.0
         array([1., 0., 0.])
 
     Source:

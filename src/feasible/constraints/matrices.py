@@ -27,7 +27,6 @@ class MatrixConstraint(Constraint):
     """
 
     whole_blocks = True
-    takes_complex = True
 
     def __init__(self, axis: Axis, batch: Axis) -> None:
         name = type(self).__name__

@@ -9,7 +9,7 @@ from feasible.constraints.base import Constraint
 from feasible.constraints.serialization import get
 
 
-def check_constraint(owner: str, argument: str, value: Any) -> Constraint:
+def constraint_argument(owner: str, argument: str, value: Any) -> Constraint:
     """Return the constraint that an argument stands for.
 
     Args:
@@ -24,7 +24,7 @@ def check_constraint(owner: str, argument: str, value: Any) -> Constraint:
         InvalidArgumentError: If it is none.
 
     Example:
-        >>> check_constraint("Blocks", "constraint", "non_neg")
+        >>> constraint_argument("Blocks", "constraint", "non_neg")
         NonNeg()
     """
     found = get(value) if isinstance(value, str | dict) else value

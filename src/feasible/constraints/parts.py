@@ -78,6 +78,11 @@ class Part:
         self.near_bound = near_bound
 
     @property
+    def is_whole(self) -> bool:
+        """Whether all entries of each block are here."""
+        return bool(self.length == math.prod([self.w.shape[axis] for axis in self.axes]))
+
+    @property
     def wide(self) -> Array:
         """The entries in the dtype in which sums are taken: float64 where there is one."""
         return astype(self.w, wide_dtype(self.w))

@@ -44,5 +44,5 @@ def initial_rules(rules: Rules, params: Any, *, layout: Layout = "keras") -> lis
         for bound in bound_leaves([rule], flat(params), layout):
             seen = bound.seen(jax.device_get(bound.leaf.parameter))
             constraint = bound.constraint.declared_for(seen)
-            found.append(rule._replace(selector=bound.leaf.name, constraint=constraint))
+            found.append(rule.with_pair(bound.leaf.name, constraint))
     return found

@@ -186,13 +186,11 @@ def constrain(
     weights = _weights(model, nnx.Param)
     leaves = [leaf for weight in weights for leaf in weight.leaves]
     matches = selected_leaves(as_rules(rules, roles), leaves)
-    chosen = [(weights[leaf.place], rule) for leaf, rule in matches.chosen]
+    chosen = [(weights[leaf.place], constraint) for leaf, constraint in matches.chosen]
     bounds = {
-        weight.path: with_rule(_bind(weight, rule.constraint, layout, warn=True), rule)
-        for weight, rule in chosen
-        if rule.constraint is not None
+        weight.path: _at_first(with_rule(_bind(weight, constraint, layout, warn=True), rule))
+        for (weight, constraint), rule in zip(chosen, matches.rules, strict=True)
     }
-    bounds = {path: _at_first(one) for path, one in bounds.items()}
     for one in bounds.values():
         if is_whole_call(one.constraint):
             project_leaf(
@@ -202,11 +200,11 @@ def constrain(
     report = tree_report(list(bounds.values()), matches.notes)
     if dry_run:
         return report
-    for weight, rule in chosen:
+    for weight, constraint in chosen:
         bound = bounds[weight.path]
-        is_open = getattr(rule.constraint, "needs_initial_weight", False)
+        is_open = getattr(constraint, "needs_initial_weight", False)
         declaration = {
-            _CONSTRAINT: bound.constraint if is_open else rule.constraint,
+            _CONSTRAINT: bound.constraint if is_open else constraint,
             _LAYOUT: None if layout == "keras" else layout,
             _TIMING: bound.timing,
             _JOINT: bound.joint,

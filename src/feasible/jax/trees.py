@@ -239,9 +239,8 @@ def bound_leaves(rules: Rules, flattened: Flat, layout: Layout = "keras") -> lis
     check_choice("project", "layout", layout, ("keras", "native"))
     selected = selected_leaves(as_rules(rules), flattened.leaves)
     return [
-        with_rule(bound(leaf, rule.constraint, layout), rule)
-        for leaf, rule in selected.chosen
-        if rule.constraint is not None
+        with_rule(bound(leaf, constraint, layout), rule)
+        for (leaf, constraint), rule in zip(selected.chosen, selected.rules, strict=True)
     ]
 
 

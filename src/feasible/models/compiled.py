@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from feasible.arguments import check_choice
 from feasible.models import data, optimizers
 from feasible.models.class_weights import class_weight_table, weights_of_classes
 from feasible.models.layered import LayeredModule
@@ -18,6 +19,7 @@ from feasible.models.loss import get as get_loss
 from feasible.models.modes import evaluating
 from feasible.models.optimizers import OptimizerFactory
 from feasible.models.random_state import random_state, set_random_state
+from feasible.torch.declarations import Tangent, choose_tangents
 
 if TYPE_CHECKING:
     from feasible.models.metrics import EpochMetrics, Metrics
@@ -34,12 +36,14 @@ class CompileArguments:
         optimizer: What makes an optimizer of parameters, or an optimizer.
         loss: The loss, or None where the model has its own `compute_loss`.
         metrics: The metrics, as they were given.
+        tangent: Whether gradients are projected, too, before each step.
         gathered: The loss and the metrics of single batches, made when they are first needed.
     """
 
     optimizer: OptimizerFactory | Optimizer
     loss: Loss | None
     metrics: Metrics | None
+    tangent: Tangent = "auto"
     gathered: EpochMetrics | None = None
 
 
@@ -59,7 +63,12 @@ class CompiledModel(LayeredModule):
         self._compiled: CompileArguments | None = None
 
     def compile(
-        self, optimizer: Any = "rmsprop", loss: Any = None, *, metrics: Metrics | None = None
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        *,
+        metrics: Metrics | None = None,
+        tangent: Tangent = "auto",
     ) -> None:
         """Choose how the model is trained.
 
@@ -77,6 +86,10 @@ class CompiledModel(LayeredModule):
                 overridden.
             metrics: A list of Keras's names, metrics of torchmetrics, and functions ``(label,
                 prediction)``; a dict gives them names of your own.
+            tangent: Whether gradients of constrained weights are projected, too, before each step:
+                onto the directions along which they stay feasible, so that optimizers such as Adam
+                end at the optimum. ``"auto"`` does so for the sets whose class asks for it, which
+                Keras's own do not.
 
         Raises:
             ValueError: If there is nothing of some name.
@@ -86,7 +99,12 @@ class CompiledModel(LayeredModule):
             from feasible.models import metrics as known  # torchmetrics takes a second to import
 
             known.get(metrics)
-        self._compiled = CompileArguments(optimizers.get(optimizer), get_loss(loss), metrics)
+        check_choice("compile", "tangent", tangent, ("auto", True, False))
+        if self._compiled is not None and self._compiled.tangent != "auto":
+            choose_tangents(self, "auto")
+        self._compiled = CompileArguments(
+            optimizers.get(optimizer), get_loss(loss), metrics, tangent
+        )
         self.optimizer = None
 
     @property
@@ -227,8 +245,11 @@ class CompiledModel(LayeredModule):
         Raises:
             ValueError: If the model is not compiled.
         """
-        source = self.check_compiled("fit").optimizer
+        compiled = self.check_compiled("fit")
+        source = compiled.optimizer
         self.build_on(batches)
+        if compiled.tangent != "auto":
+            choose_tangents(self, compiled.tangent)
         if isinstance(source, Optimizer):
             self.optimizer = source
         elif self.optimizer is None or _parameters_of(self.optimizer) != set(self.parameters()):

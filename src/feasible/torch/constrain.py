@@ -120,7 +120,7 @@ def constrain(
     joints: dict[int, Joint] = defaultdict(Joint)
     prepared = [
         (candidate, _prepared(candidate, rule, layout, tangent, joints))
-        for candidate, rule in matches.chosen
+        for (candidate, _), rule in zip(matches.chosen, matches.rules, strict=True)
     ]
     _refuse_other_names(model, prepared)
     bounds, pending = [], []

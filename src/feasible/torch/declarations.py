@@ -259,6 +259,21 @@ def detach(module: nn.Module, layout: ParameterLayout) -> None:
         declaration.is_released = True
 
 
+def choose_tangents(model: nn.Module, tangent: Tangent) -> None:
+    """Choose whether gradients are projected, for all that is declared on a model.
+
+    Args:
+        model: The model.
+        tangent: Whether they are; ``"auto"`` for those whose constraint's class says so.
+    """
+    for module in model.modules():
+        for declaration in constraints_on(module).values():
+            declaration.tangent = tangent
+        constraints: ModuleConstraints | None = vars(module).get(_ATTRIBUTE)
+        if constraints is not None:
+            constraints.note_gradients()
+
+
 def declared() -> Iterator[tuple[nn.Module, Declaration]]:
     """Return all that is declared, on whichever model.
 

@@ -11,7 +11,7 @@ from feasible.constraints.axes import check_axis, vector_axes
 from feasible.constraints.base import Constraint, block_axes, is_whole_call
 from feasible.constraints.gate import Measurement, project_whole, tangent_whole
 from feasible.constraints.names import CONSTRAINTS
-from feasible.constraints.nesting import check_constraint
+from feasible.constraints.nesting import constraint_argument
 from feasible.constraints.parts import Part, Place, Steps, run
 from feasible.local_pieces import LocalPiece
 
@@ -46,7 +46,7 @@ class Blocks(Constraint):
     whole_blocks = True
 
     def __init__(self, constraint: Any, axis: int, sizes: Sequence[int]) -> None:
-        self.constraint = check_constraint("Blocks", "constraint", constraint)
+        self.constraint = constraint_argument("Blocks", "constraint", constraint)
         found = check_axis("Blocks", axis)
         if not isinstance(found, int):
             raise InvalidArgumentError("Blocks", "axis", axis, "an int")

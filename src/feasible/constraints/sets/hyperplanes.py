@@ -14,7 +14,7 @@ from feasible.constraints.axes import Axis, check_axis
 from feasible.constraints.base import Constraint
 from feasible.constraints.gate import Measurement, measure_steps
 from feasible.constraints.names import CONSTRAINTS
-from feasible.constraints.parts import Part, Steps
+from feasible.constraints.parts import Part, Steps, Sums
 
 
 @CONSTRAINTS.built_in("hyperplane", of_keras=False)
@@ -95,9 +95,9 @@ class Hyperplane(Constraint):
         Returns:
             The entries.
         """
-        entries = part.finite
+        entries, normal = part.finite, self._normal(part)
         for _ in range(part.passes):
-            normal, product, squared = yield from self._products(part, entries)
+            product, squared = yield self._products(part, normal, entries)
             excess = self._excess(part, product - self._offset(part))
             entries = entries - normal * (excess / squared)
         return entries
@@ -115,7 +115,7 @@ class Hyperplane(Constraint):
             The products and distances.
         """
         found = yield from measure_steps(self, part)
-        _, product, _ = yield from self._products(part, part.wide)
+        product, _ = yield self._products(part, self._normal(part), part.wide)
         return Measurement(product * self._scale(part), found.violations)
 
     def project_tangent(self, part: Part, gradient: Array) -> Steps:
@@ -131,7 +131,8 @@ class Hyperplane(Constraint):
         Returns:
             The projected gradient.
         """
-        normal, product, squared = yield from self._products(part, gradient)
+        normal = self._normal(part)
+        product, squared = yield self._products(part, normal, gradient)
         return gradient - normal * (product / squared)
 
     def _scale(self, part: Part) -> Array:
@@ -147,10 +148,13 @@ class Hyperplane(Constraint):
         del part
         return product
 
-    def _products(self, part: Part, values: Array) -> Steps:
-        normal = part.array(self.normal) / self._scale(part) + part.xp.zeros_like(part.wide)
-        sums = yield part.total(normal * values), part.total(normal * normal)
-        return normal, *sums
+    def _normal(self, part: Part) -> Array:
+        """Return the normal of each vector, scaled, so that it can be squared."""
+        return part.array(self.normal) / self._scale(part) + part.xp.zeros_like(part.wide)
+
+    def _products(self, part: Part, normal: Array, values: Array) -> Sums:
+        """Return the sums of products with the normal, and of its squares, to be yielded."""
+        return part.total(normal * values), part.total(normal * normal)
 
 
 @CONSTRAINTS.built_in("halfspace", of_keras=False)
@@ -205,11 +209,12 @@ class HalfSpace(Hyperplane):
         Returns:
             The projected gradient.
         """
-        normal, product, squared = yield from self._products(part, part.wide)
+        normal = self._normal(part)
+        product, squared = yield self._products(part, normal, part.wide)
         (sizes,) = yield (part.total(part.xp.abs(normal * part.wide)),)
         offset = self._offset(part)
         sizes = sizes + part.xp.abs(offset)
         at_bound = product >= offset - 4 * part.precision.slack * sizes
-        _, along, _ = yield from self._products(part, gradient)
+        along, _ = yield self._products(part, normal, gradient)
         outward = at_bound & (along < 0)
         return gradient - normal * part.xp.where(outward, along / squared, along * 0)

@@ -18,7 +18,7 @@ from feasible.constraints.gate import (
     tangent_whole,
 )
 from feasible.constraints.names import CONSTRAINTS
-from feasible.constraints.nesting import check_constraint
+from feasible.constraints.nesting import constraint_argument
 from feasible.constraints.parts import Part, Steps
 from feasible.constraints.sets.box import Box
 from feasible.constraints.sets.mask import Mask
@@ -56,8 +56,8 @@ class Intersection(Constraint):
     """
 
     def __init__(self, first: Any, second: Any) -> None:
-        self.first = check_constraint("Intersection", "first", first)
-        self.second = check_constraint("Intersection", "second", second)
+        self.first = constraint_argument("Intersection", "first", first)
+        self.second = constraint_argument("Intersection", "second", second)
         _refuse_empty(self.first, self.second)
         if self._ordered is None and not self.is_convex:
             raise InvalidArgumentError(
@@ -200,28 +200,24 @@ class Intersection(Constraint):
                 "is part of a vector of the other. Give both the same axis."
             )
 
-    def project(self, part: Part) -> Steps:
+    def project(self, part: Part) -> Any:
         """Return the entries projected onto both.
 
         Args:
             part: The weight, or what of it is here.
 
-        Yields:
-            Sums, and receives those of whole blocks.
-
         Returns:
-            The entries; of a pair that is applied in order, not to be looked at again.
+            The entries; of a pair that is applied in order, with which blocks keep their bits, and
+            where blocks are not whole, steps that lead to them.
         """
         if self._ordered is not None and self._is_exact(part.w.ndim - part.stacked):
+            if not part.is_whole:
+                return self._in_order(part, self._ordered)
             entries = part.w
             for each in self._ordered:
-                entries = yield from projection_steps(each, _part_for(each, part, entries))
-            if not part.axes:
-                return entries, False
+                entries = project_whole(each, _part_for(each, part, entries))
             # What was infinite, one of both may have clipped.
-            unknown = part.xp.astype(~part.xp.isfinite(part.w), part.wide.dtype)
-            (count,) = yield (part.total(unknown),)
-            return entries, count > 0
+            return entries, ~part.is_finite if part.axes else False
         start = part.xp.where(part.is_finite, part.wide, part.xp.zeros_like(part.wide))
 
         def onto(each: Constraint) -> Any:
@@ -231,6 +227,14 @@ class Intersection(Constraint):
         # Once more from there, as it may be small beside where it came from, and so rounded.
         found = alternate(*pair, start, part.axes, tolerance)
         return alternate(*pair, found, part.axes, tolerance)
+
+    def _in_order(self, part: Part, ordered: tuple[Constraint, Constraint]) -> Steps:
+        entries = part.w
+        for each in ordered:
+            entries = yield from projection_steps(each, _part_for(each, part, entries))
+        unknown = part.xp.astype(~part.xp.isfinite(part.w), part.wide.dtype)
+        (count,) = yield (part.total(unknown),)
+        return entries, count > 0
 
     def project_tangent(self, part: Part, gradient: Array) -> Steps:
         """Return the gradient along which a weight stays in both.

@@ -40,6 +40,7 @@ class NuclearNorm(MatrixConstraint):
     """
 
     quantity = "sum of singular values"
+    takes_complex = True
     tangent_by_default = True
     is_convex = True
 

@@ -44,6 +44,7 @@ class Orthogonal(MatrixConstraint):
     """
 
     quantity = "distance of the Gram matrix from the identity"
+    takes_complex = True
     tangent_by_default = True
 
     def __init__(self, axis: Axis = "unit", batch: Axis = ()) -> None:

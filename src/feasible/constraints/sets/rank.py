@@ -40,6 +40,7 @@ class Rank(MatrixConstraint):
     """
 
     quantity = "rank"
+    takes_complex = True
     tangent_by_default = True
     is_cone = True
 

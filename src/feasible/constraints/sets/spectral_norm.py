@@ -41,6 +41,7 @@ class SpectralNorm(MatrixConstraint):
     """
 
     quantity = "largest singular value"
+    takes_complex = True
     tangent_by_default = True
     is_convex = True
 
