@@ -216,7 +216,7 @@ def test_no_rules(rules: Any) -> None:
 def units(tree: Any, layout: Any = "keras") -> list[tuple[str, Any, tuple[int, ...]]]:
     """Of each leaf: its name, the axes of one unit, and in which order they are counted."""
     bounds = bound_leaves({"*": MaxNorm(1, axis="unit")}, flat(tree), layout)
-    return [(leaf.name, constraint.axis, order) for leaf, constraint, order in bounds]
+    return [(leaf.name, constraint.axis, order) for leaf, constraint, order, *_ in bounds]
 
 
 def test_arrays_of_no_module_are_counted_as_they_are() -> None:
