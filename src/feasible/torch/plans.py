@@ -7,10 +7,12 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from feasible.constraints import Constraint
+from feasible.constraints import Constraint, Mask
 from feasible.constraints.base import is_whole_call
 from feasible.constraints.parts import Place
 from feasible.torch.fast import Plan, fast_plan
+from feasible.torch.fast.loop_plan import can_be_compiled
+from feasible.torch.fast.set_plans import mask_plan
 from feasible.torch.stacking import StackingPlan
 
 
@@ -49,12 +51,23 @@ def plan_of(
     stored = view.permute(order)
     axes = tuple(place for place, axis in enumerate(order) if axis in along)
     plan = fast_plan(constraint, stored, axes)
+    if isinstance(constraint, Mask) and place is None and can_be_compiled(stored):
+        plan = _masking(constraint, tuple(order), view.shape, view.dtype)
     if plan is None and place is not None:
         plan = StackingPlan(constraint, along, tuple(map(order.index, range(view.ndim))), place)
     elif plan is None:
         places = tuple(map(order.index, range(view.ndim)))
         plan = _stacking(constraint, along, places, view.shape, view.dtype, view.device)
     return plan, stored
+
+
+@lru_cache(maxsize=256)
+def _masking(
+    constraint: Mask, order: tuple[int, ...], shape: torch.Size, dtype: torch.dtype
+) -> Plan | None:
+    constraint.check_shape(shape)
+    whole = torch.tensor(constraint.mask).expand(shape).permute(order)
+    return mask_plan(whole.to(torch.uint8).contiguous(), dtype)
 
 
 @lru_cache(maxsize=1024)

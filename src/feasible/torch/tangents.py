@@ -16,6 +16,7 @@ from feasible.constraints.parts import Part
 from feasible.layouts import ParameterLayout
 from feasible.torch.bound_weights import Bound, bind
 from feasible.torch.declarations import with_tangents
+from feasible.torch.fast import fast_gradient_plan
 from feasible.torch.stacking import stacked_groups
 from feasible.torch.stepped import parameters_of
 from feasible.torch.weights import is_sharded
@@ -121,7 +122,16 @@ def _bounds_of(graded: set[int]) -> list[Bound]:
 
 def _project_alike(constraint: Constraint, pairs: list[tuple[Tensor, Tensor]]) -> None:
     """Project gradients of weights of one shape, small ones at once."""
-    axes = constraint.vector_axes(pairs[0][0].shape)
+    first, along = pairs[0]
+    axes = constraint.vector_axes(first.shape)
+    # As they are stored, so that a loop goes over memory as it lies.
+    order = sorted(range(first.ndim), key=first.stride, reverse=True)
+    stored_axes = tuple(place for place, axis in enumerate(order) if axis in axes)
+    plan = fast_gradient_plan(constraint, first.permute(order), along.permute(order), stored_axes)
+    if plan is not None:
+        stored = [[one.permute(order) for one in each] for each in zip(*pairs, strict=True)]
+        plan.project(*stored)
+        return
     owner = type(constraint).__name__
     for some in stacked_groups(pairs, pairs[0][0].numel()):
         if len(some) == 1:
