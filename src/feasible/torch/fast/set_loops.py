@@ -41,6 +41,8 @@ HEAD = 8
 NARROW, WIDE = 16, 1024
 # How far, relatively, sums in float32 may be off.
 _ROUGH = 1e-5
+# By how much, relatively, a threshold is moved where all that it passes by makes no difference.
+_NOTHING = 1e-11
 # What is done with a row.
 SHIFT, SIMPLEX, L1, N_OF_M, BOX, MASK = range(6)
 # What is done with a row of a gradient.
@@ -230,7 +232,7 @@ def _simplex(row: Any, numbers: Any) -> int:
         by, count = (beyond - wanted) / left, left
         lowest += by
         # So little that an entry that it passes by makes no difference.
-        if abs(by) <= _ROUGH * wanted / left:
+        if abs(by) <= _NOTHING * wanted / left:
             break
         beyond, left = _excess(row, lowest)
     off = (total - wanted) * (total - wanted) / length
@@ -270,7 +272,7 @@ def _l1(row: Any, numbers: Any) -> int:
         by, count = (beyond - wanted) / left, left
         lowest += by
         # So little that an entry that it passes by makes no difference.
-        if abs(by) <= _ROUGH * wanted / left:
+        if abs(by) <= _NOTHING * wanted / left:
             break
         beyond, left = _excess_of_sizes(row, lowest)
     off = (total - wanted) * (total - wanted) / length
