@@ -97,7 +97,9 @@ def test_functions_of_big_endian_arrays_are_of_the_same_kind(dtype: str) -> None
         assert result.dtype.newbyteorder("=") == native.dtype
 
 
-@every_constraint
+@pytest.mark.parametrize(
+    "constraint", [one for one in CONSTRAINTS if not one.takes_complex], ids=repr
+)
 @pytest.mark.parametrize("dtype", ["complex64", "complex128"])
 def test_a_complex_weight_is_refused_in_one_way(constraint: Constraint, dtype: str) -> None:
     constraint = used_alone(constraint)
@@ -121,7 +123,9 @@ def test_a_complex_weight_is_refused_in_one_way(constraint: Constraint, dtype: s
                     function({"*": constraint}, {"kernel": leaf})
 
 
-@every_constraint
+@pytest.mark.parametrize(
+    "constraint", [one for one in CONSTRAINTS if not one.takes_complex], ids=repr
+)
 def test_nothing_is_declared_of_a_complex_weight(constraint: Constraint) -> None:
     class Complex(torch.nn.Module):
         def __init__(self) -> None:
