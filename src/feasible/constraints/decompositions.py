@@ -9,12 +9,14 @@ import numpy as np
 from feasible.backends import Array, astype, beside, choose, is_compiling, namespace, repeat_while
 from feasible.constraints.parts import Part
 
-# Matrices whose Gram matrix is no further from the identity are made orthogonal by products alone.
-_NEAR = 0.4
-# Each product squares that distance; from here the last one leaves rounding alone.
-_LAST = 1e-4
-# More products than that take; those of what is not near, mapped over beside it, never end.
-_MOST = 8
+# Matrices whose Gram matrix is no further from the identity may be made orthogonal by products
+# alone: their singular values are below the root of 3, from where these lead elsewhere.
+_NEAR = 1.9
+# Each product squares that distance; from here, for each column, the last one leaves rounding
+# alone. In float32, what rounding leaves is less.
+_LAST = 2e-6
+# More products than most take. Those of what is not near, mapped over beside it, never end.
+_MOST = 10
 # Below this part of the largest, a singular value is rounding.
 _DEFICIENT = 16.0
 
@@ -208,13 +210,26 @@ def _by_products(matrices: Array) -> Array:
         found = found - found @ gap / 2
         return found, _gap(found), times + 1
 
+    last = _LAST * matrices.shape[-1]
+
     def is_far(_: Array, gap: Array, times: Any) -> Any:
-        return xp.any(_size(gap) > _LAST) & (times < _MOST)
+        return xp.any(_size(gap) > last) & (times < _MOST)
 
     narrow = astype(matrices, xp.float32) if _is_real(matrices) else matrices
-    found, _, _ = repeat_while(is_far, improve, (narrow, _gap(narrow), 0))
+    found, gap, _ = repeat_while(is_far, improve, (narrow, _gap(narrow), 0))
     found = astype(found, matrices.dtype)
+    has_converged = xp.all(_size(gap) <= last)
+    return choose(has_converged, _by_last_product, _by_decomposition_of_second, found, matrices)
+
+
+def _by_last_product(found: Array, matrices: Array) -> Array:
+    del matrices
     return found - found @ _gap(found) / 2
+
+
+def _by_decomposition_of_second(found: Array, matrices: Array) -> Array:
+    del found
+    return _by_decomposition(matrices)
 
 
 def _by_decomposition(matrices: Array) -> Array:

@@ -165,16 +165,24 @@ def _above_by_sorting(candidates: Array, held: Array | float, count: Array | flo
 def _above_by_steps(candidates: Array, held: Array | float, count: Array | float) -> Array:
     """Return the same without sorting: thresholds from below, of which fewer are above each time.
 
-    JAX sorts slowly on a CPU, and compiles these steps into few passes.
+    JAX sorts slowly on a CPU, and compiles each of these steps into one pass.
     """
     xp = namespace(candidates)
-    minus = xp.asarray(-xp.inf, dtype=candidates.dtype)
+    zero = xp.zeros_like(candidates)
 
-    def step(above: Array, _: Array) -> tuple[Array, Array]:
-        counts = count + xp.sum(above, axis=0, keepdims=True, dtype=candidates.dtype)
-        total = held + xp.sum(xp.where(above, candidates, 0.0), axis=0, keepdims=True)
-        fewer = above & (candidates * counts > total)
-        return fewer, xp.any(fewer != above)
+    def step(lowest: Array, before: Array, _: Array) -> tuple[Array, Array, Array]:
+        beyond = xp.sum(xp.maximum(candidates - lowest, zero), axis=0, keepdims=True)
+        above = xp.sum(candidates > lowest, axis=0, keepdims=True, dtype=candidates.dtype)
+        counts = count + above
+        rise = (held - count * lowest + beyond) / xp.where(counts > 0, counts, 1.0)
+        # In exact numbers it never falls; where rounding makes it fall, it has been found.
+        changes = (above != before) & (rise > 0)
+        return xp.where(changes, lowest + rise, lowest), above, xp.any(changes)
 
-    above = candidates > minus
-    return repeat_while(lambda _, changed: changed, step, (above, xp.any(above)))[0]
+    # It is above what is held alone, and above what the largest candidate alone leaves.
+    largest = xp.max(candidates, axis=0, keepdims=True)
+    has, alone = xp.asarray(count) > 0, xp.asarray(held, dtype=candidates.dtype)
+    start = xp.where(has, alone / xp.where(has, count, 1.0), largest + alone)
+    state = step(start, xp.zeros_like(start) - 1, xp.any(has))
+    lowest, _, _ = repeat_while(lambda *found: found[2], step, state)
+    return candidates > lowest
