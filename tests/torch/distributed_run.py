@@ -22,7 +22,31 @@ from torch.distributed.tensor import DTensor, Replicate, Shard, distribute_tenso
 from torch.distributed.tensor.debug import CommDebugMode
 from torch.nn.parallel import DistributedDataParallel
 
-from feasible import Constraint, MaxNorm, MinMaxNorm, NonNeg, RadialConstraint, UnitNorm
+from feasible import (
+    Blocks,
+    Box,
+    CappedSimplex,
+    Constraint,
+    FixedSum,
+    HalfSpace,
+    Hyperplane,
+    L1Ball,
+    Mask,
+    MaxNorm,
+    MinMaxNorm,
+    Monotone,
+    NonNeg,
+    NuclearNorm,
+    Orthogonal,
+    RadialConstraint,
+    Rank,
+    Rule,
+    Simplex,
+    SpectralNorm,
+    Sphere,
+    TopK,
+    UnitNorm,
+)
 from feasible.layers import DepthwiseConv2D
 from feasible.torch import Monitor, check, constrain, constraints_of, project
 
@@ -311,6 +335,90 @@ def own_classes(world: int) -> None:
                 project(one)
             assert_equal(model, reference, (places, wide))
             assert check(model).ok == check(reference).ok, (places, wide)
+
+
+def catalogue(shape: tuple[int, int]) -> list[Any]:
+    """The sets of the catalogue for a kernel of some shape in Keras layout."""
+    normal = np.linspace(1, 2, shape[0] * shape[1]).reshape(shape)
+    return [
+        *(FixedSum(0.5, axis) for axis in (0, 1, None)),
+        *(Hyperplane(normal, 0.5, axis) for axis in (0, 1, None)),
+        HalfSpace(normal, -0.5, 1),
+        *(Sphere(0.5, axis) for axis in (0, 1, None)),
+        *(Sphere("initial", axis) for axis in (0, 1)),
+        *(Simplex(1, axis) for axis in (0, 1)),
+        CappedSimplex(1, 0.4, 1),
+        *(L1Ball(0.5, axis) for axis in (0, None)),
+        Monotone(axis=0),
+        TopK(2, axis=1),
+        Mask(normal > 1.5),
+        Box(normal - 1.8, normal - 1.2),
+        *(SpectralNorm(0.3, axis=axis) for axis in (0, 1)),
+        NuclearNorm(0.5),
+        Rank(2),
+        Orthogonal(),
+        NonNeg() & MaxNorm(0.3, axis=0),
+        NonNeg() & MaxNorm(0.3, axis=1),
+        Simplex(1, axis=1) & Box(0, 0.4),
+        Blocks(MaxNorm(0.2, axis=None), axis=0, sizes=(2, shape[0] - 2)),
+        Blocks(Orthogonal(axis=0), axis=1, sizes=(3, shape[1] - 3)),
+    ]
+
+
+def sets(world: int) -> None:
+    """Every set of the catalogue, with its gradients, every way to shard."""
+    line = init_device_mesh("cpu", (world,))
+    meshes = [(line, [Shard(0)]), (line, [Shard(1)])]
+    if world == 4:
+        plane = init_device_mesh("cpu", (2, 2))
+        meshes = [
+            (plane, list(places)) for places in ((Shard(0), Shard(1)), (Replicate(), Shard(1)))
+        ]
+    for mesh, places in meshes:
+        for wide, tall in zip(catalogue((5, 7)), catalogue((7, 5)), strict=True):
+            reference = nn.Sequential(nn.Linear(5, 7, bias=False), nn.Linear(7, 5, bias=False))
+            for parameter in reference.parameters():
+                dist.broadcast(parameter.detach(), 0)
+            model = sharded(copy.deepcopy(reference), lambda name, p=places: p, mesh)
+            for one in (reference, model):
+                constrain(one, {"0.weight": wide, "1.weight": tall}, project=True)
+            assert_equal(model, reference, (places, wide))
+            for _ in range(2):
+                step_by_hand(model, reference)
+            assert_equal(model, reference, (places, wide))
+            assert check(model).ok, (places, wide)
+
+
+def rules(world: int) -> None:
+    """Norms that go through several parameters, and bounds that change over time."""
+    mesh = init_device_mesh("cpu", (world,))
+    for places in ([Shard(0)], [Shard(1)], [Replicate()]):
+        for rule in (
+            Rule("*", MaxNorm(0.5, axis=None), joint=True),
+            Rule("*", UnitNorm(axis=1), joint=True),
+            Rule("*", Sphere(0.5, axis=None), joint=True),
+            Rule("*", MaxNorm(0.5, axis=0), every=2, schedule={"max_value": lambda step: 1 / step}),
+            Rule(
+                "*", Box(-1, 1), bounds={"upper": lambda w: w.mean(), "lower": lambda w: -w.std()}
+            ),
+        ):
+            reference = nn.ModuleList([nn.Linear(5, 7, bias=False), nn.Linear(4, 7, bias=False)])
+            for parameter in reference.parameters():
+                dist.broadcast(parameter.detach(), 0)
+            if rule.joint and rule.constraint.axis == 1:
+                # In Keras layout, rows are the inputs, as many in each.
+                reference = nn.ModuleList(
+                    [nn.Linear(5, 7, bias=False), nn.Linear(5, 4, bias=False)]
+                )
+                for parameter in reference.parameters():
+                    dist.broadcast(parameter.detach(), 0)
+            model = sharded(copy.deepcopy(reference), lambda name, p=places: p, mesh)
+            for one in (reference, model):
+                constrain(one, [rule])
+            for _ in range(2):
+                step_by_hand(model, reference)
+            assert_equal(model, reference, (places, rule.constraint))
+            assert len(check(model).rows) == (1 if rule.joint else 2)
 
 
 def convolutions(world: int) -> None:

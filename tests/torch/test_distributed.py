@@ -16,6 +16,8 @@ RUNS = [
     ("dtensor", 4),
     ("own_classes", 2),
     ("own_classes", 4),
+    ("sets,rules", 2),
+    ("sets", 4),
 ]
 
 
