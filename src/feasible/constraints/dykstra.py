@@ -7,8 +7,9 @@ from typing import Any
 
 from feasible.backends import Array, namespace, repeat_while
 
-# How often at most. Most pairs need a few, and two sets that hardly cross, hundreds.
-_ROUNDS = 5_000
+# How often at most. Most pairs need a few rounds; far away, two that touch at a small angle need
+# many thousands.
+_ROUNDS = 200_000
 
 
 def alternate(
@@ -41,7 +42,8 @@ def alternate(
 
     Source:
         Boyle, Dykstra: A method for finding projections onto the intersection of convex sets in
-        Hilbert spaces, 1986.
+        Hilbert spaces, 1986; when to stop: Birgin, Raydan: Robust stopping criteria for Dykstra's
+        algorithm, 2005.
     """
     xp = namespace(start)
 
@@ -50,11 +52,15 @@ def alternate(
 
     def step(here: Array, one: Array, other: Array, _: Array, rounds: Any) -> tuple[Any, ...]:
         between = first(here + one)
-        one = here + one - between
+        next_one = here + one - between
         there = second(between + other)
-        other = between + other - there
-        apart = xp.maximum(largest(there - between), largest(there - here))
+        next_other = between + other - there
+        # What is carried over changes for as long as the nearest point is not found, also where
+        # points stay where they are for a while.
+        apart = xp.maximum(largest(next_one - one), largest(next_other - other))
+        apart = xp.maximum(apart, largest(there - between))
         moving = xp.any(apart > tolerance * largest(there) + rounding)
+        one, other = next_one, next_other
         return there, one, other, moving, rounds + 1
 
     if 0 in start.shape:
