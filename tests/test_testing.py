@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.known_constraints import KNOWN, is_idempotent, is_nearest
+from tests.known_constraints import KNOWN, is_idempotent, is_nearest, takes
 
-from feasible import Constraint, RadialConstraint, ops
+from feasible import Constraint, ops
 from feasible.testing import check_constraint
 
 SHAPES = [(4, 3), (3, 3, 2, 4)]
@@ -16,13 +16,10 @@ SHAPES = [(4, 3), (3, 3, 2, 4)]
 
 @pytest.mark.parametrize("constraint", KNOWN, ids=repr)
 def test_every_class_that_the_registry_knows(constraint: Constraint) -> None:
-    radial = isinstance(constraint, RadialConstraint)
-    shapes = [(3, 3, 2, 2), (4, 4, 1, 2)] if radial else [(4, 3), (3, 3, 2, 4)]
-    axis = getattr(constraint, "axis", 0)
-    rank = max(axis) + 1 if isinstance(axis, tuple | list) and axis else 1
+    shapes = [(4, 3), (3, 3, 2, 4), (3, 3, 2, 6), (4, 4, 1, 2)]
     check_constraint(
         constraint,
-        [shape for shape in shapes if len(shape) >= rank],
+        [shape for shape in shapes if takes(constraint, shape)][:2],
         idempotent=is_idempotent(constraint),
         nearest=is_nearest(constraint),
     )

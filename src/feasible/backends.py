@@ -287,6 +287,13 @@ def repeat_while(condition: Any, step: Any, state: tuple[Array, ...]) -> tuple[A
             lambda held: condition(*held), lambda held: step(*held), state
         )
         return found
+    if is_compiling():  # which follows no loop whose length the entries decide
+        repeat: Any = sys.modules["torch"].compiler.disable(_repeated)
+        return tuple(repeat(condition, step, state))
+    return _repeated(condition, step, state)
+
+
+def _repeated(condition: Any, step: Any, state: tuple[Array, ...]) -> tuple[Array, ...]:
     while condition(*state):
         state = step(*state)
     return state

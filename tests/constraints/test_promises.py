@@ -122,7 +122,7 @@ def test_promises_on_a_table(xp: Backend, constraint: Constraint) -> None:
 
 def test_promises_of_jax_with_x64() -> None:
     backend = next(backend for backend in BACKENDS if backend.name == "jax-jit")
-    values = np.random.default_rng(1).normal(size=(3, 3, 2, 5)) * 1e3
+    values = np.random.default_rng(1).normal(size=SHAPE) * 1e3
     with jax.enable_x64(True):
         for constraint in KNOWN:
             check_promises(backend, constraint, values, "float64")

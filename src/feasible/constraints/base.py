@@ -310,9 +310,9 @@ class Constraint(Value):
         for name, value in attributes_of(self).items():
             if isinstance(value, np.ndarray) and not is_broadcastable(value.shape, shape):
                 raise ValueError(
-                    f"{type(self).__name__}: `{name}` must broadcast to the weight, of shape "
-                    f"{tuple(shape)} in the layout in which axes are counted. Received: an array "
-                    f"of shape {value.shape}."
+                    f"{type(self).__name__}: an array of shape {value.shape} does not broadcast to "
+                    f"a weight of shape {tuple(shape)}. Received: that for `{name}`, which counts "
+                    "axes as the constraint does, for known layers in Keras layout."
                 )
 
     def doubt(self, shape: Sequence[int]) -> str | None:

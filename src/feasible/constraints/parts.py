@@ -111,7 +111,8 @@ class Part:
     @property
     def precision(self) -> Precision:
         """What rounding to the weight's dtype does to a block; TypeError if it is no float."""
-        return precision(self.owner, self.w)
+        # Of a complex number, each part is rounded as a real one.
+        return precision(self.owner, self.xp.real(self.w) if is_complex(self.w) else self.w)
 
     def total(self, values: Array) -> Array:
         """Return the sums over what is here of each block, to be yielded for those of the whole.
@@ -166,7 +167,7 @@ class Part:
 
         The result may be much smaller than the weight, and what was rounded large beside it.
         """
-        return 2 if self.wide.dtype == self.w.dtype else 1
+        return 2 if dtype_name(self.wide) == dtype_name(self.w) else 1
 
     @property
     def finite_blocks(self) -> Array:

@@ -65,8 +65,6 @@ def precision(owner: str, w: Array) -> Precision:
         2.9802322387695312e-08
     """
     name = dtype_name(w)
-    # Of a complex number, each part is rounded as a real one.
-    name = {"complex64": "float32", "complex128": "float64"}.get(name, name)
     if name not in PRECISIONS:
         raise TypeError(
             f"{owner}: the weight must be of dtype {', '.join(PRECISIONS)}. "

@@ -91,10 +91,16 @@ def _after_step(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
     """Project the weights that an optimizer's step has changed."""
     del args, kwargs
     if (watched or orphans) and not _skipped(optimizer):
-        _project_stepped(_stepped(optimizer), optimizer)
+        _project_stepped(_stepped(optimizer))
 
 
-def _project_stepped(stepped: set[int], optimizer: Optimizer) -> None:
+class _Stepped(set[int]):
+    """The identities of what was stepped, and what stepped it."""
+
+    optimizer: Optimizer
+
+
+def _project_stepped(stepped: _Stepped) -> None:
     """Project what is constrained of some parameters, or of the modules they are made of."""
     batch = Batch()
     others: list[tuple[nn.Module, Declaration]] = []
@@ -111,7 +117,7 @@ def _project_stepped(stepped: set[int], optimizer: Optimizer) -> None:
             elif id(parameter) in stepped:
                 batch.add_planned(plan, parameter, module, declaration)
     if others:
-        _add_others(batch, others, stepped, optimizer)
+        _add_others(batch, others, stepped)
     if orphans:
         _add_orphans(batch, stepped)
     batch.project()
@@ -121,8 +127,7 @@ def _project_stepped(stepped: set[int], optimizer: Optimizer) -> None:
 def _add_others(
     batch: Batch,
     others: Sequence[tuple[nn.Module, Declaration]],
-    stepped: set[int],
-    optimizer: Optimizer,
+    stepped: _Stepped,
 ) -> None:
     """Add what is found out about once more, if it was stepped."""
     step = 0
@@ -134,7 +139,7 @@ def _add_others(
         if bound is None:
             continue
         if declaration.timing is not None:
-            step = step or count_step(optimizer)
+            step = step or count_step(stepped.optimizer)
             if not declaration.timing.is_due(step):
                 continue
             bound = at_step(bound, step)
@@ -162,7 +167,7 @@ def _add_orphans(batch: Batch, stepped: set[int]) -> None:
             batch.add(bound)
 
 
-def _stepped(optimizer: Optimizer) -> set[int]:
+def _stepped(optimizer: Optimizer) -> _Stepped:
     """Return the identities of the parameters that were stepped.
 
     Of a flat parameter, also those of the modules whose parameters it is made of.
@@ -170,7 +175,9 @@ def _stepped(optimizer: Optimizer) -> set[int]:
     stepped = stepped_parameters(optimizer)
     flat = [one for one in stepped if "_param_infos" in one.__dict__]
     pieces = [id(piece.module) for one in flat for piece in one._param_infos]
-    return {id(one) for one in stepped}.union(pieces)
+    found = _Stepped([*map(id, stepped), *pieces])
+    found.optimizer = optimizer
+    return found
 
 
 def _skipped(optimizer: Optimizer) -> bool:

@@ -121,14 +121,20 @@ class Box(Constraint):
         Returns:
             The projected gradient.
         """
-        zero = part.xp.zeros_like(gradient)
+        zero, rounding = part.xp.zeros_like(gradient), part.precision.slack * self._size
         if self.lower is not None:
-            at_bound = part.wide <= self._here(part, self.lower)
+            at_bound = part.wide <= self._here(part, self.lower) + rounding
             gradient = part.xp.where(at_bound & (gradient > 0), zero, gradient)
         if self.upper is not None:
-            at_bound = part.wide >= self._here(part, self.upper)
+            at_bound = part.wide >= self._here(part, self.upper) - rounding
             gradient = part.xp.where(at_bound & (gradient < 0), zero, gradient)
         return gradient
+
+    @property
+    def _size(self) -> float:
+        """The largest bound, which says how much rounding is little."""
+        sizes = np.concatenate([np.abs(np.ravel(bound)) for bound in self._pair])
+        return float(np.max(sizes, where=np.isfinite(sizes), initial=0.0))
 
     def _here(self, part: Part, bound: Bound) -> Array:
         """Return a bound as the weight's dtype holds it, so that what is at it is feasible."""

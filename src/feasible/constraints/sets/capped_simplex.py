@@ -115,6 +115,7 @@ class CappedSimplex(Constraint):
         xp, entries, descent = part.xp, part.blocks(part.wide), -part.blocks(gradient)
         # Further than this no direction is moved.
         far = 4 * xp.max(xp.abs(descent), axis=0, keepdims=True) + xp.zeros_like(descent)
-        low = xp.where(entries <= 0, 0.0, -far)
-        high = xp.where(entries >= self.upper * (1 - part.precision.slack), 0.0, far)
+        slack = 4 * part.precision.slack * self.upper
+        low = xp.where(entries <= slack, 0.0, -far)
+        high = xp.where(entries >= self.upper - slack, 0.0, far)
         return part.unblocked(-clipped(descent, low, high, 0.0))

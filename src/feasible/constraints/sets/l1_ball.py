@@ -124,7 +124,8 @@ class L1Ball(Constraint):
             return gradient
         xp, entries = part.xp, part.finite_blocks
         descent, sizes = -part.blocks(gradient), xp.abs(entries)
-        held, moduli = sizes > 0, xp.abs(descent)
+        radius, slack = self._radius(part), 4 * part.precision.slack
+        held, moduli = sizes > slack * radius, xp.abs(descent)
         signs = entries / xp.where(held, sizes, 1.0)
         outward = real_product(part, signs, descent)
         lowest = tangent_threshold(held, outward, moduli)
@@ -132,7 +133,6 @@ class L1Ball(Constraint):
         left = xp.maximum(moduli - lowest, xp.zeros_like(moduli))
         others = descent * (left / xp.where(moduli > 0, moduli, 1.0))
         inward = xp.where(held, descent - signs * lowest, others)
-        radius, slack = self._radius(part), 4 * part.precision.slack
         at_bound = xp.sum(sizes, axis=0, keepdims=True) >= radius * (1 - slack)
         return part.unblocked(-xp.where(at_bound, inward, descent))
 

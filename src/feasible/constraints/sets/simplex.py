@@ -90,6 +90,6 @@ class Simplex(Constraint):
             The projected gradient.
         """
         xp, descent = part.xp, -part.blocks(gradient)
-        held = part.blocks(part.wide) > 0
+        held = part.blocks(part.wide) > 4 * part.precision.slack * self.total
         left = descent - tangent_threshold(held, descent, descent)
         return part.unblocked(-xp.where(held, left, xp.maximum(left, xp.zeros_like(left))))

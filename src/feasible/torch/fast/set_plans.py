@@ -248,12 +248,17 @@ def _sphere_tangent(constraint: Sphere, stored: Precision) -> _Found:
 def _l1_tangent(constraint: L1Ball, stored: Precision) -> _Found:
     if not isinstance(constraint.radius, int | float):
         return None
-    return "L1_TANGENT", (0.0, constraint.radius * (1 - 4 * stored.slack))
+    slack = 4 * stored.slack
+    return "L1_TANGENT", (slack * constraint.radius, constraint.radius * (1 - slack))
+
+
+def _simplex_tangent(constraint: Simplex, stored: Precision) -> _Found:
+    return "SIMPLEX_TANGENT", (4 * stored.slack * constraint.total,)
 
 
 TANGENTS: dict[type, Callable[[Any, Precision], _Found]] = {
     **dict.fromkeys((MaxNorm, MinMaxNorm, NormConstraint, UnitNorm), _norm_tangent),
     L1Ball: _l1_tangent,
-    Simplex: lambda constraint, stored: ("SIMPLEX_TANGENT", ()),  # noqa: ARG005
+    Simplex: _simplex_tangent,
     Sphere: _sphere_tangent,
 }
