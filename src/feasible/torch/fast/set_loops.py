@@ -151,26 +151,6 @@ def _largest_size(row: Any) -> float:
     return float64(found)
 
 
-@_lanes
-def _moved(row: Any, lowest: float) -> float:
-    """The sum of squares by which entries move that are lowered, down to zero."""
-    total = 0.0
-    for place in range(row.shape[0]):
-        move = min(float64(_read(row[place])), lowest)
-        total += move * move
-    return total
-
-
-@_lanes
-def _moved_sizes(row: Any, lowest: float) -> float:
-    """The same for absolute values."""
-    total = 0.0
-    for place in range(row.shape[0]):
-        move = min(abs(float64(_read(row[place]))), lowest)
-        total += move * move
-    return total
-
-
 @_inner
 def _is_rounding(moved: float, squares: float, numbers: Any, length: int) -> bool:
     rounding = numbers[1] * math.sqrt(squares) + numbers[2] * math.sqrt(length)
@@ -178,11 +158,45 @@ def _is_rounding(moved: float, squares: float, numbers: Any, length: int) -> boo
 
 
 @_inner
+def _is_near(moved: float, squares: float, numbers: Any, length: int) -> bool:
+    """Whether a block moves by so little that what is stored must be looked at."""
+    return _is_rounding(moved / 4, squares, numbers, length)
+
+
+@_inner
+def _stored_shift(row: Any, step: int, length: int, by: Any) -> float:
+    """The sum of squares by which entries move that are shifted, and rounded as they are stored."""
+    total = 0.0
+    for place in range(length):
+        entry = row[place * step]
+        move = float64(_read(_stored(float32(_read(entry) - by), entry))) - float64(_read(entry))
+        total += move * move
+    return total
+
+
+@_inner
+def _stored_lowering(row: Any, by: float, of_sizes: bool) -> float:
+    """The same of entries, or absolute values, that are lowered, down to zero."""
+    total = 0.0
+    for place in range(row.shape[0]):
+        entry = float64(_read(row[place]))
+        left = max((abs(entry) if of_sizes else entry) - by, 0.0)
+        left = math.copysign(left, entry) if of_sizes else left
+        move = float64(_read(_stored(float32(left), row[place]))) - entry
+        total += move * move
+    return total
+
+
+@_inner
 def _shift(row: Any, numbers: Any) -> int:
     total, squares = _sums(row)
     length = row.shape[0]
     by = (total - numbers[0]) / length
-    if not squares < math.inf or _is_rounding(by * by * length, squares, numbers, length):
+    if not squares < math.inf:
+        return 0
+    if _is_near(by * by * length, squares, numbers, length) and _is_rounding(
+        _stored_shift(row, 1, length, by), squares, numbers, length
+    ):
         return 0
     # What is left is no smaller than what is subtracted, so that this may be rounded.
     if 2 * by * by * length <= squares:
@@ -236,8 +250,8 @@ def _simplex(row: Any, numbers: Any) -> int:
             break
         beyond, left = _excess(row, lowest)
     off = (total - wanted) * (total - wanted) / length
-    if _is_rounding(off, squares, numbers, length) and _is_rounding(
-        _moved(row, lowest), squares, numbers, length
+    if _is_near(off, squares, numbers, length) and _is_rounding(
+        _stored_lowering(row, lowest, False), squares, numbers, length
     ):
         return 0
     if abs(lowest) * left <= wanted:  # and so its rounding is small in the sum
@@ -276,8 +290,8 @@ def _l1(row: Any, numbers: Any) -> int:
             break
         beyond, left = _excess_of_sizes(row, lowest)
     off = (total - wanted) * (total - wanted) / length
-    if _is_rounding(off, squares, numbers, length) and _is_rounding(
-        _moved_sizes(row, lowest), squares, numbers, length
+    if _is_near(off, squares, numbers, length) and _is_rounding(
+        _stored_lowering(row, lowest, True), squares, numbers, length
     ):
         return 0
     for place in range(length):
@@ -525,9 +539,12 @@ def _shift_columns(weight: Any, along: int, step: int, width: int, sums: Any, nu
     moved, narrow = 0, True
     for column in range(width):
         by = (totals[column] - numbers[0]) / along
-        stays = not squares[column] < math.inf
-        if stays or _is_rounding(by * by * along, squares[column], numbers, along):
+        if not squares[column] < math.inf:
             by = 0.0
+        elif _is_near(by * by * along, squares[column], numbers, along):
+            moved_by = _stored_shift(weight[column:], step, along, by)
+            if _is_rounding(moved_by, squares[column], numbers, along):
+                by = 0.0
         moved |= by != 0
         # What is left is no smaller than what is subtracted, so that this may be rounded.
         narrow &= 2 * by * by * along <= squares[column] or by == 0
