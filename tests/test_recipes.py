@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -89,11 +90,62 @@ def nonnegative_factors(without: Any, constrained: Any) -> None:
     assert without["error"] < constrained["error"] < 0.06
 
 
+def mixing_weights(without: Any, constrained: Any) -> None:
+    assert constrained["sum of the weights"] == pytest.approx(1, abs=1e-5)
+    name = "distance from the true weights"
+    assert constrained[name] < 0.7 * without[name]
+    name = "squared error on new samples"
+    assert constrained[name] < without[name]
+
+
+def two_of_four(without: Any, constrained: Any) -> None:
+    assert without["part of the weights that is zero"] == pytest.approx(0.5, abs=1e-3)
+    assert constrained["part of the weights that is zero"] == pytest.approx(0.5, abs=1e-3)
+    assert without["accuracy of the sparse network"] < 0.85
+    assert constrained["accuracy of the sparse network"] > 0.9
+
+
+def orthogonal_rnn(without: Any, constrained: Any) -> None:
+    assert constrained["smallest singular value"] == pytest.approx(1, abs=1e-5)
+    assert constrained["largest singular value"] == pytest.approx(1, abs=1e-5)
+    assert without["largest singular value"] > 1.03
+
+
+def lipschitz_classifier(without: Any, constrained: Any) -> None:
+    assert constrained["product of spectral norms"] <= 1 + 1e-6
+    assert without["product of spectral norms"] > 3
+    assert constrained["accuracy"] > 0.9
+    name = "certified accuracy at radius 0.25"
+    assert constrained[name] > without[name] + 0.5
+
+
+def calibration(without: Any, constrained: Any) -> None:
+    assert constrained["steps down"] == 0
+    assert without["steps down"] > 5
+    assert constrained["largest difference from scikit-learn"] < 1e-4
+    assert constrained["error from the truth"] < 0.7 * without["error from the truth"]
+
+
+def covariance(without: Any, constrained: Any) -> None:
+    assert constrained["smallest eigenvalue"] >= 0.05 - 1e-5
+    assert constrained["asymmetry"] == 0
+    assert constrained["is a precision matrix"] == 1
+    assert without["is a precision matrix"] == 0
+
+
+def physical_parameters(without: Any, constrained: Any) -> None:
+    assert constrained["is physical"] == 1
+    assert constrained["damping"] >= 0
+    assert constrained["error over twenty seconds"] < 0.6
+
+
 SHOWN = {
     check.__name__: check
     for check in (
         *(eegnet, sparse_autoencoder, monotone, normalized_transformer, wgan),
         *(input_convex, embeddings, nonnegative_factors),
+        *(mixing_weights, two_of_four, orthogonal_rnn, lipschitz_classifier),
+        *(calibration, covariance, physical_parameters),
     )
 }
 
@@ -125,7 +177,7 @@ def test_a_recipe_shows_what_it_says(
     monkeypatch.setattr(recipe, "measure", found.get)
     recipe.main()
     header, *rows = capsys.readouterr().out.splitlines()
-    assert "without  with " in header
+    assert re.search("(without|pruned once) +(trained )?with ", header)
     assert [row[: len(quantity)] for row, quantity in zip(rows, found[True], strict=True)] == [
         *found[True]
     ]

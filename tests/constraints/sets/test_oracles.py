@@ -115,6 +115,10 @@ SQUARE: list[tuple[Constraint, Callable[[np.ndarray], np.ndarray]]] = [
 ]
 
 
+def names(cases: list[tuple[Constraint, Any]]) -> list[str]:
+    return [repr(constraint)[:60] for constraint, _ in cases]
+
+
 def unit(v: Vector) -> Vector:
     return v / np.linalg.norm(v)
 
@@ -142,13 +146,13 @@ def weights(*shape: int) -> list[np.ndarray]:
     return [*found, found[1] + 5.0, np.round(found[1])]
 
 
-@pytest.mark.parametrize(("constraint", "oracle"), VECTORS, ids=lambda one: repr(one)[:40])
+@pytest.mark.parametrize(("constraint", "oracle"), VECTORS, ids=names(VECTORS))
 def test_vectors(constraint: Constraint, oracle: Callable[[Vector], Vector]) -> None:
     for w in weights(7, 5):
         compare(constraint, w, np.stack([oracle(v) for v in w.T], axis=1))
 
 
-@pytest.mark.parametrize(("constraint", "oracle"), VECTORS, ids=lambda one: repr(one)[:40])
+@pytest.mark.parametrize(("constraint", "oracle"), VECTORS, ids=names(VECTORS))
 def test_vectors_along_other_axes(constraint: Constraint, oracle: Any) -> None:
     if isinstance(constraint, Hyperplane) or "&" in repr(constraint):
         return
@@ -157,7 +161,7 @@ def test_vectors_along_other_axes(constraint: Constraint, oracle: Any) -> None:
     compare(constraint.along((0, 2)), w, expected.reshape(2, 4, 3).transpose(0, 2, 1))
 
 
-@pytest.mark.parametrize(("constraint", "oracle"), MATRICES, ids=lambda one: repr(one)[:40])
+@pytest.mark.parametrize(("constraint", "oracle"), MATRICES, ids=names(MATRICES))
 @pytest.mark.parametrize("shape", [(6, 4), (4, 6), (5, 5), (1, 4), (4, 1)])
 def test_matrices(constraint: Any, oracle: Any, shape: tuple[int, int]) -> None:
     for w in weights(*shape)[:4]:
@@ -168,7 +172,7 @@ def test_matrices(constraint: Any, oracle: Any, shape: tuple[int, int]) -> None:
     compare(batched, w, np.moveaxis(np.array(expected), 1, -1))
 
 
-@pytest.mark.parametrize(("constraint", "oracle"), SQUARE, ids=lambda one: repr(one)[:40])
+@pytest.mark.parametrize(("constraint", "oracle"), SQUARE, ids=names(SQUARE))
 def test_square_matrices(constraint: Any, oracle: Any) -> None:
     for w in weights(5, 5):
         compare(constraint, w, oracle(w))
