@@ -80,7 +80,7 @@ def test_arguments(make: Callable[[], Any], message: str) -> None:
 SHAPED: list[tuple[Any, str]] = [
     (
         Mask(np.ones((5, 3))),
-        r"shape \(5, 3\) does not broadcast to a weight of shape \(4, 3\).*`mask`",
+        r"\(5, 3\) does not broadcast to a weight of shape \(4, 3\).*`mask`",
     ),
     (Box(np.zeros(4), None), r"does not broadcast.*`lower`"),
     (CappedSimplex(1, 0.2), r"4 entries of at most upper=0.2 cannot add up to total=1"),
