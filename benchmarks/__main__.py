@@ -16,7 +16,7 @@ from benchmarks.drawing import draw
 from benchmarks.measuring import Figure
 from feasible.report import align_columns
 
-SECTIONS = ("weights", "steps", "fitting", "jax_steps", "importing")
+SECTIONS = ("weights", "sets", "steps", "fitting", "jax_steps", "importing")
 RESULTS = Path(__file__).parent / "results.json"
 DOCS = Path(__file__).parents[1] / "docs"
 PICTURE, PAGE = DOCS / "benchmarks.png", DOCS / "benchmarks.md"
