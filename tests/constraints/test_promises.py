@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from tests.conftest import BACKENDS, Backend
-from tests.known_constraints import KNOWN, SHAPE, is_idempotent
+from tests.known_constraints import IN_EVERY_DTYPE, KNOWN, SHAPE, is_idempotent
 
 from feasible.constraints import (
     Constraint,
@@ -116,7 +116,9 @@ def test_promises_on_a_table(xp: Backend, constraint: Constraint) -> None:
     values[..., 1] *= 1e4
     values[..., 2] = 0
     values[0, 0, 0, 3:] = -0.0, np.nan, np.inf
-    for dtype in xp.dtypes:
+    is_compiled = xp.name in ("torch-compile", "jax-jit", "jax-vmap")
+    is_short = is_compiled and not isinstance(constraint, IN_EVERY_DTYPE)
+    for dtype in ("float32",) if is_short else xp.dtypes:
         check_promises(xp, constraint, values, dtype)
 
 

@@ -45,7 +45,7 @@ class SetPlan:
             the weights do not matter.
         dtype: Their dtype.
         sizes: How vectors lie in their memory, of which none has several adjacent entries.
-        kind: What is done with a vector: the name of a number in `set_loops`.
+        kind: What is done with a vector: the name of a number in `row_loops` or `tangent_loops`.
         numbers: What decides, as the loop wants it.
         mask: A byte for each entry, in the order of memory, where there is a mask.
     """
@@ -65,13 +65,14 @@ class SetPlan:
         self._numbers = array("d", [*numbers, *[0.0] * (4 - len(numbers))])
 
     @cached_property
-    def _compiled(self) -> tuple[Callable[..., None], Callable[[int], None], Any]:
-        """What runs the loop, and the loop, compiled when there is a weight to project."""
-        from feasible.torch.fast import openmp, set_loops
+    def _compiled(self) -> tuple[Callable[..., None], Callable[[int], None], Any, int]:
+        """What runs the loop, the loop, compiled when there is a weight, and what it is to do."""
+        from feasible.torch.fast import openmp, row_loops, set_loops, tangent_loops
 
         name = "gradients" if self._name == "gradients" else "weights"
         loop = set_loops.compile_set_loop(name, self._dtype)
-        return openmp.run_parallel, loop, set_loops
+        kinds = tangent_loops if name == "gradients" else row_loops
+        return openmp.run_parallel, loop, set_loops, getattr(kinds, self._kind)
 
     def project(self, weights: list[Tensor], gradients: list[Tensor] | None = None) -> None:
         """Project weights, or gradients, in their own storage.
@@ -90,14 +91,14 @@ class SetPlan:
                 self._run([weight], [gradient])
 
     def _run(self, weights: list[Tensor], gradients: list[Tensor]) -> None:
-        run, loop, loops = self._compiled
+        run, loop, loops, kind = self._compiled
         count, (outer, along, across, _) = len(weights), self._sizes
         threads = torch.get_num_threads() if count * self._entries > _ALONE else 1
         narrow = 8 * loops.NARROW * along
         scratch = array("d", bytes(threads * max(20 * loops.WIDE, narrow) if across > 1 else 0))
         own, numbers = scratch.buffer_info()[0], self._numbers.buffer_info()[0]
         operand = 0 if self._mask is None else self._mask.data_ptr()
-        head = (outer, along, across, getattr(loops, self._kind), numbers, operand, own, count)
+        head = (outer, along, across, kind, numbers, operand, own, count)
         pointers = [one.data_ptr() for one in (*weights, *gradients)]
         task = array("q", [*head, *pointers, *[0] * count])
         run(loop, task.buffer_info()[0], threads)
