@@ -106,3 +106,28 @@ def test_the_picture_has_a_panel_a_parameter(tmp_path: Path) -> None:
 def test_the_picture_takes_values_that_are_not_finite() -> None:
     row = Row.of("w", MaxNorm(1), np.array([[math.nan, math.inf, 1.0]]))
     assert len(Report((row,)).plot().axes) == 1
+
+
+def test_a_histogram_of_bounds_that_are_none_for_all(tmp_path: Path) -> None:
+    from feasible import Box
+
+    constraint = Box([-np.inf, 0.0], [1.0, np.inf])
+    for weight in (np.ones((3, 2)), np.ones((0, 2))):
+        path = tmp_path / "bounds.png"
+        Report((Row.of("kernel", constraint, weight),)).plot(path)
+        assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_a_set_bounds_has_a_name() -> None:
+    from feasible import CappedSimplex, Rank, SpectralNorm
+
+    w = np.diag([3.0, 0.5, 0.25])
+    for constraint, quantity, bounds, measured in (
+        (SpectralNorm(1), "largest singular value", (0, 1), [3.0]),
+        (Rank(2), "rank", (0, 2), [3.0]),
+        (CappedSimplex(1, 0.5), "sum", (1, 1), [3.0, 0.5, 0.25]),
+    ):
+        row = Row.of("kernel", constraint, w)
+        assert (row.quantity, row.bounds) == (quantity, bounds)
+        np.testing.assert_allclose(row.measured, measured)
+        assert row.violating == len(measured)

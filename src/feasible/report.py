@@ -371,6 +371,8 @@ def draw_histogram(axes: Any, row: Row, beside: Row | None = None) -> None:
 def _bins(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
     """Return edges of bins among which the bounds are, so that no bar straddles one."""
     edges = [bound for bound in (low, high) if math.isfinite(bound)]
+    if not edges:  # where each entry has bounds of its own, and none is for all
+        edges = [float(values.mean()) if len(values) else 0.0]
     least, most = min([*values, *edges]), max([*values, *edges])
     step = (most - least) / 40 or 0.05
     anchor = edges[0]
