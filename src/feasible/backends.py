@@ -65,6 +65,11 @@ def _find(array: Array) -> Namespace:
 def _in_tensorflow(tensorflow: Any) -> dict[str, Any]:
     """Return what the standard calls otherwise than TensorFlow's version of NumPy does."""
     as_numpy = tensorflow.experimental.numpy
+
+    def svd(matrices: Array, full_matrices: bool = True) -> tuple[Array, Array, Array]:
+        values, left, right = tensorflow.linalg.svd(matrices, full_matrices=full_matrices)
+        return left, values, tensorflow.linalg.adjoint(right)
+
     return {
         "__name__": "tensorflow",
         "astype": tensorflow.cast,
@@ -72,6 +77,7 @@ def _in_tensorflow(tensorflow: Any) -> dict[str, Any]:
         "bool": tensorflow.bool,
         "concat": as_numpy.concatenate,
         "cumulative_sum": tensorflow.cumsum,
+        "linalg": SimpleNamespace(svd=svd, eigh=tensorflow.linalg.eigh),
         "matrix_transpose": tensorflow.linalg.matrix_transpose,
         "permute_dims": as_numpy.transpose,
         "pow": as_numpy.power,
@@ -247,6 +253,10 @@ def is_of_jax(array: Array) -> bool:
     return bool(namespace(array).__name__ == "jax.numpy")
 
 
+def _is_of_tensorflow(array: Array) -> bool:
+    return bool(namespace(array).__name__ == "tensorflow")
+
+
 def without_gradient(array: Array) -> Array:
     """Return an array through which no derivative is taken.
 
@@ -263,6 +273,8 @@ def without_gradient(array: Array) -> Array:
     """
     if is_of_jax(array):
         return sys.modules["jax"].lax.stop_gradient(array)
+    if _is_of_tensorflow(array):
+        return sys.modules["tensorflow"].stop_gradient(array)
     return array.detach() if hasattr(array, "detach") else array
 
 
@@ -287,6 +299,8 @@ def repeat_while(condition: Any, step: Any, state: tuple[Array, ...]) -> tuple[A
             lambda held: condition(*held), lambda held: step(*held), state
         )
         return found
+    if _is_of_tensorflow(state[0]):
+        return tuple(sys.modules["tensorflow"].while_loop(condition, step, state))
     if is_compiling():  # which follows no loop whose length the entries decide
         repeat: Any = sys.modules["torch"].compiler.disable(_repeated)
         return tuple(repeat(condition, step, state))
@@ -318,6 +332,10 @@ def choose(condition: Array, if_true: Any, if_false: Any, *operands: Array) -> A
     """
     if is_of_jax(operands[0]):
         return sys.modules["jax"].lax.cond(condition, if_true, if_false, *operands)
+    if _is_of_tensorflow(operands[0]):
+        return sys.modules["tensorflow"].cond(
+            condition, lambda: if_true(*operands), lambda: if_false(*operands)
+        )
     if is_compiling():  # into one graph, that does both
         return namespace(operands[0]).where(condition, if_true(*operands), if_false(*operands))
     return if_true(*operands) if condition else if_false(*operands)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from tests.known_constraints import KNOWN, is_idempotent
+from tests.known_constraints import KNOWN, SHAPE, is_idempotent
 
 from feasible import MaxNorm, NonNeg, UnitNorm, ops
 from feasible.backends import accumulation_dtype, dtype_name, namespace
@@ -25,7 +25,7 @@ each = pytest.mark.parametrize("constraint", KNOWN, ids=repr)
 
 
 def weight(dtype: str = "float32", scale: float = 1.0) -> Any:
-    values = np.random.default_rng(0).normal(size=(3, 3, 4, 2)) * scale
+    values = np.random.default_rng(0).normal(size=SHAPE) * scale
     return tf.cast(tf.constant(values), dtype)
 
 
@@ -56,7 +56,7 @@ def test_what_is_feasible_comes_back_bit_for_bit(
     constraint: Any, run: Callable[[Any], Any]
 ) -> None:
     if not is_idempotent(constraint):
-        feasible = tf.zeros((3, 3, 4, 2))
+        feasible = tf.zeros(SHAPE)
     else:
         feasible = run(constraint)(weight())
         assert not same(feasible, weight())

@@ -6,7 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from feasible.backends import Array, astype, beside, choose, is_compiling, namespace, repeat_while
+from feasible.backends import (
+    Array,
+    astype,
+    beside,
+    choose,
+    is_compiling,
+    is_complex,
+    namespace,
+    repeat_while,
+)
 from feasible.constraints.parts import Part
 
 # Matrices whose Gram matrix is no further from the identity may be made orthogonal by products
@@ -90,7 +99,7 @@ def adjoint(matrices: Array) -> Array:
     """
     xp = namespace(matrices)
     transposed = xp.matrix_transpose(matrices)
-    return xp.conj(transposed) if xp.isdtype(matrices.dtype, "complex floating") else transposed
+    return xp.conj(transposed) if is_complex(matrices) else transposed
 
 
 def hermitian(matrices: Array) -> Array:
@@ -162,7 +171,7 @@ def polar_factor(matrices: Array, rounding: float) -> Array:
         return _by_decomposition(matrices)
     # Of a dtype with few digits, a few products give as many as it holds.
     xp = namespace(matrices)
-    narrow = astype(matrices, xp.float32) if _is_real(matrices) else matrices
+    narrow = matrices if is_complex(matrices) else astype(matrices, xp.float32)
     near = xp.all(_size(_gap(narrow)) < _NEAR)
     return choose(near, _by_products, _by_decomposition, matrices)
 
@@ -184,10 +193,6 @@ def identity_beside(matrices: Array, rows: int, columns: int) -> Array:
         array([[1., 0.]])
     """
     return beside(np.eye(rows, columns), matrices, matrices.dtype)
-
-
-def _is_real(matrices: Array) -> bool:
-    return bool(namespace(matrices).isdtype(matrices.dtype, "real floating"))
 
 
 def _size(matrices: Array) -> Array:
@@ -215,7 +220,7 @@ def _by_products(matrices: Array) -> Array:
     def is_far(_: Array, gap: Array, times: Any) -> Any:
         return xp.any(_size(gap) > last) & (times < _MOST)
 
-    narrow = astype(matrices, xp.float32) if _is_real(matrices) else matrices
+    narrow = matrices if is_complex(matrices) else astype(matrices, xp.float32)
     found, gap, _ = repeat_while(is_far, improve, (narrow, _gap(narrow), 0))
     found = astype(found, matrices.dtype)
     has_converged = xp.all(_size(gap) <= last)

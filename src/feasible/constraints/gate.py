@@ -134,13 +134,13 @@ def moves(part: Part, target: Array, tolerance: float = 1.0) -> Steps:
     stored = astype(target, part.w.dtype)
     distance = _difference(part, stored)
     if not part.axes:
-        size = xp.where(part.w == part.w, xp.abs(distance), xp.nan)
+        size = xp.where(part.w == part.w, xp.abs(distance), math.nan)
         found = xp.where(stored == part.w, xp.zeros_like(size), size)
         return Measurement(found, found)
     distances, sizes = yield from _norms_of(part, distance)
     still = distances <= tolerance * _rounding(part, sizes)
     found = xp.where(still, xp.zeros_like(distances), distances)
-    found = xp.where(xp.isfinite(sizes), found, xp.nan)
+    found = xp.where(xp.isfinite(sizes), found, math.nan)
     return Measurement(found, found)
 
 

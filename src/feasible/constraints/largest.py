@@ -26,6 +26,7 @@ def is_among_largest(sizes: Array, count: int) -> Array:
         return xp.full_like(sizes, count > 0, dtype=xp.bool)
     least = xp.sort(sizes, axis=0)[length - count : length - count + 1, ...]
     above, equal = sizes > least, sizes == least
-    left = count - xp.sum(xp.astype(above, xp.int32), axis=0, keepdims=True)
-    places = cumulative_sum(xp.astype(equal, xp.int32), 0)
+    # Counted in the entries' dtype, as libraries differ in those of sums of integers.
+    left = count - xp.sum(xp.astype(above, sizes.dtype), axis=0, keepdims=True)
+    places = cumulative_sum(xp.astype(equal, sizes.dtype), 0)
     return above | (equal & (places <= left))

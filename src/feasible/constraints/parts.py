@@ -152,7 +152,7 @@ class Part:
         # Copied, because PyTorch takes no array that is read-only. What it is of is asked of the
         # result, because PyTorch's compiler traces no dtype of NumPy's.
         array = self.xp.asarray(values.copy())
-        is_mask = self.xp.isdtype(array.dtype, "bool")
+        is_mask = dtype_name(array) == "bool"
         return beside(array, self.w, None if is_mask else accumulation_dtype(self.w))
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from feasible.backends import (
@@ -101,7 +102,7 @@ def tangent_threshold(held: Array, of_held: Array, of_others: Array) -> Array:
     xp = namespace(of_held)
     sums = xp.sum(xp.where(held, of_held, 0.0), axis=0, keepdims=True)
     counts = xp.sum(xp.astype(held, of_held.dtype), axis=0, keepdims=True)
-    return threshold(xp.where(held, -xp.inf, of_others), sums, counts)
+    return threshold(xp.where(held, -math.inf, of_others), sums, counts)
 
 
 def clipped(entries: Array, low: Array, high: Array, total: float) -> Array:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from feasible.arguments import check_number
 from feasible.backends import Array
 from feasible.constraints.axes import Axis
@@ -90,7 +92,7 @@ class NuclearNorm(MatrixConstraint):
             return found
         _, values, _ = singular_values(self.finite_matrices(part))
         sums = self.as_vectors(part, part.xp.sum(values, axis=-1))
-        return Measurement(part.xp.where(part.is_finite, sums, part.xp.nan), found.violations)
+        return Measurement(part.xp.where(part.is_finite, sums, math.nan), found.violations)
 
     def project_tangent(self, part: Part, gradient: Array) -> Array:
         """Return the gradient; of a matrix at the bound, without what leads out.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from feasible.backends import Array
 from feasible.constraints.axes import Axis
 from feasible.constraints.decompositions import (
@@ -85,7 +87,7 @@ class Orthogonal(MatrixConstraint):
         gram = adjoint(matrices) @ matrices
         gap = gram - identity_beside(gram, gram.shape[-1], gram.shape[-1])
         distance = self.as_vectors(part, xp.sqrt(xp.sum(xp.square(xp.abs(gap)), axis=(-2, -1))))
-        return Measurement(xp.where(part.is_finite, distance, xp.nan), found.violations)
+        return Measurement(xp.where(part.is_finite, distance, math.nan), found.violations)
 
     def project_tangent(self, part: Part, gradient: Array) -> Array:
         """Return the gradient without what changes the Gram matrix.

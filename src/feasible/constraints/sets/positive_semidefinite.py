@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from feasible.arguments import check_number
@@ -91,7 +92,7 @@ class PositiveSemidefinite(SquareConstraint):
             return found
         values, _ = eigenvalues(self._symmetric(part))
         least = part.xp.reshape(values[..., 0], found.violations.shape)
-        return Measurement(part.xp.where(part.is_finite, least, part.xp.nan), found.violations)
+        return Measurement(part.xp.where(part.is_finite, least, math.nan), found.violations)
 
     def project_tangent(self, part: Part, gradient: Array) -> Array:
         """Return the gradient without what lowers eigenvalues that are at the bound.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from feasible.arguments import check_integer
 from feasible.backends import Array, cumulative_sum
 from feasible.constraints.axes import Axis
@@ -94,7 +96,7 @@ class Rank(MatrixConstraint):
         rounding = rounding + part.precision.spacing * part.length**0.5
         ranks = xp.sum(xp.astype(xp.sqrt(rest) > rounding, values.dtype), axis=-1)
         ranks = self.as_vectors(part, ranks)
-        return Measurement(xp.where(part.is_finite, ranks, xp.nan), found.violations)
+        return Measurement(xp.where(part.is_finite, ranks, math.nan), found.violations)
 
     def project_tangent(self, part: Part, gradient: Array) -> Array:
         """Return the gradient without what enlarges the rank beyond the bound.

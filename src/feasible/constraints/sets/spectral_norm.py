@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from feasible.arguments import check_number
 from feasible.backends import Array
 from feasible.constraints.axes import Axis
@@ -95,7 +97,9 @@ class SpectralNorm(MatrixConstraint):
         is_inside = values[..., 0] <= self._most(part)
         distances = self.as_vectors(part, xp.where(is_inside, xp.zeros_like(distance), distance))
         largest, finite = self.as_vectors(part, values[..., 0]), part.is_finite
-        return Measurement(xp.where(finite, largest, xp.nan), xp.where(finite, distances, xp.nan))
+        return Measurement(
+            xp.where(finite, largest, math.nan), xp.where(finite, distances, math.nan)
+        )
 
     def project_tangent(self, part: Part, gradient: Array) -> Array:
         """Return the gradient without what enlarges singular values that are at the bound.
