@@ -83,6 +83,8 @@ SHAPED: list[tuple[Any, str]] = [
         r"\(5, 3\) does not broadcast to a weight of shape \(4, 3\).*`mask`",
     ),
     (Box(np.zeros(4), None), r"does not broadcast.*`lower`"),
+    (Sphere(np.ones((4, 1)), axis=0), r"`radius` must be of size 1 along the axes of a vector"),
+    (L1Ball(np.ones((4, 3)), axis=0), r"`radius` must be of size 1 along the axes of a vector"),
     (CappedSimplex(1, 0.2), r"4 entries of at most upper=0.2 cannot add up to total=1"),
     (TopK(5), r"`k` must be at most 4.*Received: k=5"),
     (NofM(2, 3), r"must be a multiple of m=3. Received: vectors of 4"),

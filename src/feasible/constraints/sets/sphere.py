@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from feasible.backends import Array
@@ -12,7 +13,12 @@ from feasible.constraints.euclidean import directions, norms, real_product, squa
 from feasible.constraints.gate import Measurement
 from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.parts import Part, Steps
-from feasible.constraints.radii import check_radius, initial_radius, radius_bounds
+from feasible.constraints.radii import (
+    check_radius,
+    check_radius_shape,
+    initial_radius,
+    radius_bounds,
+)
 
 
 @CONSTRAINTS.built_in("sphere", of_keras=False)
@@ -55,6 +61,18 @@ class Sphere(Constraint):
     def bounds(self) -> tuple[float, float]:
         """The smallest and the largest radius."""
         return radius_bounds(self.radius)
+
+    def check_shape(self, shape: Sequence[int]) -> None:
+        """Raise if a weight of this shape cannot be constrained.
+
+        Args:
+            shape: The weight's shape.
+
+        Raises:
+            ValueError: If it does not have the axes, or the radius is not one a vector.
+        """
+        super().check_shape(shape)
+        check_radius_shape(self, shape)
 
     @property
     def needs_initial_weight(self) -> bool:
