@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,28 @@ def check_radius(owner: str, radius: Any) -> Any:
     if isinstance(radius, str) and radius == _INITIAL:
         return _INITIAL
     return check_bound(owner, "radius", radius, minimum=0)
+
+
+def check_radius_shape(constraint: Any, shape: Sequence[int]) -> None:
+    """Raise if a radius is not one number for each vector of a weight.
+
+    Args:
+        constraint: The constraint, by its `radius`, which broadcasts to the weight.
+        shape: The weight's shape.
+
+    Raises:
+        ValueError: If it differs along the axes of a vector.
+    """
+    radius = constraint.radius
+    if not isinstance(radius, np.ndarray):
+        return
+    sizes = (1,) * (len(shape) - radius.ndim) + radius.shape
+    if any(sizes[axis] != 1 for axis in constraint.vector_axes(shape)):
+        raise ValueError(
+            f"{type(constraint).__name__}: `radius` must be of size 1 along the axes of a vector, "
+            f"axis={constraint.axis!r} of a weight of shape {tuple(shape)}. Received: an array of "
+            f"shape {radius.shape}."
+        )
 
 
 def radius_bounds(radius: Bound | str) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from feasible.backends import Array
@@ -11,7 +12,12 @@ from feasible.constraints.euclidean import real_product
 from feasible.constraints.gate import Measurement, measure_steps
 from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.parts import Part, Steps
-from feasible.constraints.radii import check_radius, initial_radius, radius_bounds
+from feasible.constraints.radii import (
+    check_radius,
+    check_radius_shape,
+    initial_radius,
+    radius_bounds,
+)
 from feasible.constraints.thresholds import lowered, tangent_threshold
 
 
@@ -56,6 +62,18 @@ class L1Ball(Constraint):
     def bounds(self) -> tuple[float, float]:
         """Zero, and the largest radius."""
         return 0.0, radius_bounds(self.radius)[1]
+
+    def check_shape(self, shape: Sequence[int]) -> None:
+        """Raise if a weight of this shape cannot be constrained.
+
+        Args:
+            shape: The weight's shape.
+
+        Raises:
+            ValueError: If it does not have the axes, or the radius is not one a vector.
+        """
+        super().check_shape(shape)
+        check_radius_shape(self, shape)
 
     def declared_for(self, w: Array) -> Constraint:
         """Return this constraint, its radius the sums that a weight's vectors have.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from feasible.backends import Array
@@ -12,7 +13,12 @@ from feasible.constraints.euclidean import directions, norms, real_product, squa
 from feasible.constraints.gate import Measurement
 from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.parts import Part, Steps
-from feasible.constraints.radii import check_radius, initial_radius, radius_bounds
+from feasible.constraints.radii import (
+    check_radius,
+    check_radius_shape,
+    initial_radius,
+    radius_bounds,
+)
 
 
 @CONSTRAINTS.built_in("sphere", of_keras=False)
@@ -55,6 +61,18 @@ class Sphere(Constraint):
     def bounds(self) -> tuple[float, float]:
         """The smallest and the largest radius."""
         return radius_bounds(self.radius)
+
+    def check_shape(self, shape: Sequence[int]) -> None:
+        """Raise if a weight of this shape cannot be constrained.
+
+        Args:
+            shape: The weight's shape.
+
+        Raises:
+            ValueError: If it does not have the axes, or the radius is not one a vector.
+        """
+        super().check_shape(shape)
+        check_radius_shape(self, shape)
 
     def declared_for(self, w: Array) -> Constraint:
         """Return this constraint, its radius the norms that a weight's vectors have.
@@ -108,7 +126,9 @@ class Sphere(Constraint):
             The norms and distances.
         """
         value = norms(part, (yield squares(part, part.w))).value
-        radius = value if isinstance(self.radius, str) else part.array(self.radius)
+        if isinstance(self.radius, str):
+            return Measurement(value, part.xp.where(value == value, 0.0, value))
+        radius = part.array(self.radius)
         beyond, stored = part.xp.abs(value - radius), part.precision
         rounding = stored.slack * radius + stored.spacing * math.sqrt(part.length)
         return Measurement(value, part.xp.where(beyond <= rounding, 0.0, beyond))
