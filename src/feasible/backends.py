@@ -307,6 +307,32 @@ def repeat_while(condition: Any, step: Any, state: tuple[Array, ...]) -> tuple[A
     return _repeated(condition, step, state)
 
 
+def repeat(times: int, step: Any, state: tuple[Array, ...]) -> tuple[Array, ...]:
+    """Repeat a step a number of times, inside a compiled program of JAX as a loop.
+
+    Args:
+        times: How often.
+        step: From arrays to arrays of the same shapes and dtypes.
+        state: The arrays to begin with.
+
+    Returns:
+        The arrays after the last step.
+
+    Example:
+        >>> import numpy as np
+        >>> repeat(3, lambda n: (2 * n,), (np.ones(1),))[0]
+        array([8.])
+    """
+    if is_of_jax(state[0]):
+        found: tuple[Array, ...] = sys.modules["jax"].lax.fori_loop(
+            0, times, lambda _, held: step(*held), state
+        )
+        return found
+    for _ in range(times):
+        state = step(*state)
+    return state
+
+
 def _repeated(condition: Any, step: Any, state: tuple[Array, ...]) -> tuple[Array, ...]:
     while condition(*state):
         state = step(*state)

@@ -74,8 +74,9 @@ def check_array(owner: str, argument: str, value: Any) -> NDArray[np.float64]:
     allowed = "a number or an array of real numbers"
     try:
         array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
-        if array.dtype.kind == "c":
-            raise TypeError("it is complex")
+        # Texts of digits would become numbers, and times, too.
+        if array.dtype.kind in "cSUmM":
+            raise TypeError("it is none of real numbers")
         return array.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise InvalidArgumentError(owner, argument, value, allowed) from error

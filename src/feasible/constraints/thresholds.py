@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from feasible.backends import (
     Array,
     cumulative_sum,
     is_of_jax,
     namespace,
+    repeat,
     repeat_while,
     without_gradient,
 )
@@ -120,7 +120,7 @@ def clipped(entries: Array, low: Array, high: Array, total: float) -> Array:
     Example:
         >>> import numpy as np
         >>> entries = np.array([[2.0], [0.5], [0.25]])
-        >>> clipped(entries, np.zeros((3, 1)), np.ones((3, 1)), 1.25)
+        >>> clipped(entries, np.zeros((3, 1)), np.ones((3, 1)), 1.25).round(9)
         array([[1.  ],
                [0.25],
                [0.  ]])
@@ -132,16 +132,15 @@ def clipped(entries: Array, low: Array, high: Array, total: float) -> Array:
     def left(lowest: Array) -> Array:
         return xp.sum(xp.clip(entries - lowest, low, high), axis=0, keepdims=True)
 
-    def halve(below: Array, above: Array, times: Any) -> tuple[Array, Array, Any]:
+    def halve(below: Array, above: Array) -> tuple[Array, Array]:
         middle = (below + above) / 2
         too_much = left(middle) > total
-        below, above = xp.where(too_much, middle, below), xp.where(too_much, above, middle)
-        return below, above, times + 1
+        return xp.where(too_much, middle, below), xp.where(too_much, above, middle)
 
     fixed = without_gradient(entries)
     ends = xp.min(fixed - high, axis=0, keepdims=True), xp.max(fixed - low, axis=0, keepdims=True)
     halvings = 64 if entries.dtype == xp.float64 else 32
-    below, above, _ = repeat_while(lambda *held: held[2] < halvings, halve, (*ends, 0))
+    below, above = repeat(halvings, halve, ends)
     found = xp.clip(entries - without_gradient((below + above) / 2), low, high)
     # What is still missing, or too much, is spread over those that are not clipped.
     inside = (found > low) & (found < high)

@@ -131,7 +131,9 @@ class Sphere(Constraint):
             The norms and distances.
         """
         value = norms(part, (yield squares(part, part.w))).value
-        radius = value if isinstance(self.radius, str) else part.array(self.radius)
+        if isinstance(self.radius, str):
+            return Measurement(value, part.xp.where(value == value, 0.0, value))
+        radius = part.array(self.radius)
         beyond, stored = part.xp.abs(value - radius), part.precision
         rounding = stored.slack * radius + stored.spacing * math.sqrt(part.length)
         return Measurement(value, part.xp.where(beyond <= rounding, 0.0, beyond))
