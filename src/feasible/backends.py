@@ -307,7 +307,7 @@ def repeat_while(condition: Any, step: Any, state: tuple[Array, ...]) -> tuple[A
     return _repeated(condition, step, state)
 
 
-def repeat(times: int, step: Any, state: tuple[Array, ...]) -> tuple[Array, ...]:
+def repeat_times(times: int, step: Any, state: tuple[Array, ...]) -> tuple[Array, ...]:
     """Repeat a step a number of times, inside a compiled program of JAX as a loop.
 
     Args:
@@ -320,7 +320,7 @@ def repeat(times: int, step: Any, state: tuple[Array, ...]) -> tuple[Array, ...]
 
     Example:
         >>> import numpy as np
-        >>> repeat(3, lambda n: (2 * n,), (np.ones(1),))[0]
+        >>> repeat_times(3, lambda n: (2 * n,), (np.ones(1),))[0]
         array([8.])
     """
     if is_of_jax(state[0]):

@@ -9,7 +9,7 @@ from feasible.backends import (
     cumulative_sum,
     is_of_jax,
     namespace,
-    repeat,
+    repeat_times,
     repeat_while,
     without_gradient,
 )
@@ -140,7 +140,7 @@ def clipped(entries: Array, low: Array, high: Array, total: float) -> Array:
     fixed = without_gradient(entries)
     ends = xp.min(fixed - high, axis=0, keepdims=True), xp.max(fixed - low, axis=0, keepdims=True)
     halvings = 64 if entries.dtype == xp.float64 else 32
-    below, above = repeat(halvings, halve, ends)
+    below, above = repeat_times(halvings, halve, ends)
     found = xp.clip(entries - without_gradient((below + above) / 2), low, high)
     # What is still missing, or too much, is spread over those that are not clipped.
     inside = (found > low) & (found < high)
