@@ -8,7 +8,7 @@ from typing import Any
 from numba import float32, float64
 
 from feasible.torch.fast.loops import _inner, _read, _stored, _summing
-from feasible.torch.fast.row_sums import _is_near, _is_rounding, _stored_shift
+from feasible.torch.fast.row_sums import _is_near, _is_rounding, _stays, _stored_shift
 from feasible.torch.fast.tangent_loops import _along
 
 
@@ -25,7 +25,9 @@ def _shift_columns(weight: Any, along: int, step: int, width: int, sums: Any, nu
     moved, narrow = 0, True
     for column in range(width):
         by = (totals[column] - numbers[0]) / along
-        if not squares[column] < math.inf:
+        if not squares[column] < math.inf or _stays(
+            by * by * along, squares[column], numbers, along
+        ):
             by = 0.0
         elif _is_near(by * by * along, squares[column], numbers, along):
             moved_by = _stored_shift(weight[column:], step, along, by)

@@ -98,7 +98,10 @@ def _project_gradients(task: Any, dtype: Any) -> None:
     is_norm = kind == NORM_TANGENT
     chunk = WIDE if is_norm else NARROW
     parts = (across + chunk - 1) // chunk if across > 1 else 1
-    own = memory + rank * (16 * WIDE if is_norm else 8 * NARROW * along)
+    # Two blocks of columns as rows, and what is noted of one row.
+    noted = 8 * NARROW * along if across > 1 else 0
+    own = memory + rank * (16 * WIDE if is_norm else noted + 8 * along)
+    others = carray(_at(own + noted, float32), along)
     for index in range(count):
         first, last = 0, outer * parts
         if count == 1:
@@ -111,7 +114,7 @@ def _project_gradients(task: Any, dtype: Any) -> None:
             if across == 1:
                 start = place * along
                 row, along_row = weight[start : start + along], gradient[start : start + along]
-                _tangent(row, along_row, kind, numbers)
+                _tangent(row, along_row, others, kind, numbers)
                 continue
             column = place % parts * chunk
             start, width = place // parts * along * across + column, min(chunk, across - column)
@@ -122,13 +125,13 @@ def _project_gradients(task: Any, dtype: Any) -> None:
                 _norm_tangent_columns(weight[start:], gradient[start:], sizes, pair, numbers)
                 continue
             rows = carray(_at(own, dtype), width * along)
-            others = carray(_at(own + 4 * NARROW * along, dtype), width * along)
+            gradients = carray(_at(own + 4 * NARROW * along, dtype), width * along)
             _gather(rows, weight[start:], along, across, width)
-            _gather(others, gradient[start:], along, across, width)
+            _gather(gradients, gradient[start:], along, across, width)
             for one in range(width):
                 here = slice(one * along, (one + 1) * along)
-                _tangent(rows[here], others[here], kind, numbers)
-            _scatter(others, gradient[start:], along, across, width)
+                _tangent(rows[here], gradients[here], others, kind, numbers)
+            _scatter(gradients, gradient[start:], along, across, width)
 
 
 @cache

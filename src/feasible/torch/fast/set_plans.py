@@ -94,9 +94,11 @@ class SetPlan:
         run, loop, loops, kind = self._compiled
         count, (outer, along, across, _) = len(weights), self._sizes
         threads = torch.get_num_threads() if count * self._entries > _ALONE else 1
-        narrow = 8 * loops.NARROW * along
-        scratch = array("d", bytes(threads * max(20 * loops.WIDE, narrow) if across > 1 else 0))
-        own, numbers = scratch.buffer_info()[0], self._numbers.buffer_info()[0]
+        # Columns as rows, of a gradient and its weight, or sums of them; what is noted of a row.
+        needed = max(20 * loops.WIDE, 8 * loops.NARROW * along) if across > 1 else 0
+        needed += 8 * along if self._name == "gradients" else 0
+        scratch = torch.empty(threads * needed, dtype=torch.uint8)
+        own, numbers = scratch.data_ptr(), self._numbers.buffer_info()[0]
         operand = 0 if self._mask is None else self._mask.data_ptr()
         head = (outer, along, across, kind, numbers, operand, own, count)
         pointers = [one.data_ptr() for one in (*weights, *gradients)]
