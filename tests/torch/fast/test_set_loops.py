@@ -338,6 +338,20 @@ def test_tangents(offset: float, axes: tuple[int, ...], dtype: torch.dtype) -> N
                 assert np.linalg.norm(after - expected) <= 1.01 * within + 1e-30, constraint
 
 
+@AXES
+@pytest.mark.parametrize("radius", [1e-30, 1e30])
+def test_tangents_of_any_magnitude(radius: float, axes: tuple[int, ...]) -> None:
+    generator = torch.Generator().manual_seed(5)
+    for shape in shapes(axes)[1:]:
+        weight = Sphere(radius, axis=axes)(torch.randn(shape, generator=generator))
+        gradient = torch.randn(shape, generator=generator) / radius**0.5
+        found = gradient_after(Sphere(radius, axis=axes), weight, gradient, axes)
+        every = (vectors(one, axes) for one in (weight, gradient, found))
+        for v, g, after in zip(*every, strict=True):
+            within = rounding(torch.float32) * np.linalg.norm(g)
+            assert np.linalg.norm(after - tangent_of_sphere(v, g)) <= within
+
+
 @DTYPES
 def test_gradients_that_are_not_finite_stay(dtype: torch.dtype) -> None:
     weight = torch.rand((2, 40), dtype=torch.float32).to(dtype)

@@ -49,7 +49,7 @@ def _shift(row: Any, numbers: Any) -> int:
     if not squares < math.inf or _stays(by * by * length, squares, numbers, length):
         return 0
     if _is_near(by * by * length, squares, numbers, length) and _is_rounding(
-        _stored_shift(row, 1, length, by), squares, numbers, length
+        _stored_shift(row, by), squares, numbers, length
     ):
         return 0
     _lower_by(row, by)

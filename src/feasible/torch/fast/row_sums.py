@@ -161,11 +161,11 @@ def _is_near(moved: float, squares: float, numbers: Any, length: int) -> bool:
 
 
 @_lanes
-def _stored_shift(row: Any, step: int, length: int, by: Any) -> float:
+def _stored_shift(row: Any, by: float) -> float:
     """The sum of squares by which entries move that are shifted, and rounded as they are stored."""
     total = 0.0
-    for place in range(length):
-        entry = row[place * step]
+    for place in range(row.shape[0]):
+        entry = row[place]
         move = float64(_read(_stored(float32(_read(entry) - by), entry))) - float64(_read(entry))
         total += move * move
     return total

@@ -95,7 +95,9 @@ class SetPlan:
         count, (outer, along, across, _) = len(weights), self._sizes
         threads = torch.get_num_threads() if count * self._entries > _ALONE else 1
         # Columns as rows, of a gradient and its weight, or sums of them; what is noted of a row.
-        needed = max(20 * loops.WIDE, 8 * loops.NARROW * along) if across > 1 else 0
+        needed = (
+            max(28 * loops.WIDE, 8 * loops.NARROW * (along + loops.PADDING)) if across > 1 else 0
+        )
         needed += 8 * along if self._name == "gradients" else 0
         scratch = torch.empty(threads * needed, dtype=torch.uint8)
         own, numbers = scratch.data_ptr(), self._numbers.buffer_info()[0]
