@@ -21,8 +21,8 @@ Vector = NDArray[np.float64]
 DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 # Vectors that are rows of memory, columns of it, and the whole of it.
 AXES = pytest.mark.parametrize("axes", [(1,), (0,), (0, 1)], ids=str)
-# Shorter and longer than a block of columns or of a row, odd, and of one entry.
-SHAPES = [(1, 1), (3, 8), (20, 36), (2, 4100)]
+# Shorter and longer than a block of columns or of a row, odd, of one entry, and of one vector.
+SHAPES = [(1, 1), (1, 70), (3, 8), (20, 36), (2, 4100)]
 
 
 @pytest.fixture(autouse=True)

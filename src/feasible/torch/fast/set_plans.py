@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property, lru_cache
 from itertools import compress
 from typing import Any
@@ -126,8 +126,7 @@ def set_plan(constraint: Any, stored: Tensor, axes: tuple[int, ...]) -> SetPlan 
     if not axes:
         sizes: LoopSizes | None = _as_rows(stored.numel())
     else:
-        sizes = sizes_of(stored.shape, axes) if len(axes) < stored.ndim else None
-        sizes = sizes or (LoopSizes(1, stored.numel(), 1, 1) if len(axes) == stored.ndim else None)
+        sizes = _as_vectors(stored.shape, axes)
     if sizes is None or sizes.within > 1 or 0 in stored.shape:
         return None
     found = SETS[type(constraint)](constraint, precision("", stored), sizes)
@@ -170,8 +169,7 @@ def gradient_plan(constraint: Any, stored: Tensor, axes: tuple[int, ...]) -> Set
         or not axes
     ):
         return None
-    whole = LoopSizes(1, stored.numel(), 1, 1)
-    sizes = sizes_of(stored.shape, axes) if len(axes) < stored.ndim else whole
+    sizes = _as_vectors(stored.shape, axes)
     if sizes is None or sizes.within > 1:
         return None
     if tangent is None:
@@ -185,6 +183,13 @@ def _plan(
     name: str, dtype: torch.dtype, sizes: LoopSizes, kind: str, numbers: tuple[float, ...]
 ) -> SetPlan:
     return SetPlan(name, dtype, sizes, kind, numbers)
+
+
+def _as_vectors(shape: Sequence[int], axes: Collection[int]) -> LoopSizes | None:
+    """Return how vectors lie in memory, a single one as one row."""
+    if all(size == 1 for axis, size in enumerate(shape) if axis not in axes):
+        return LoopSizes(1, math.prod(shape), 1, 1)
+    return sizes_of(shape, axes)
 
 
 def _as_rows(entries: int) -> LoopSizes | None:
