@@ -180,9 +180,10 @@ def test_l1_ball(radius: float, axes: tuple[int, ...], dtype: torch.dtype) -> No
 def test_fixed_sum(total: float, axes: tuple[int, ...], dtype: torch.dtype) -> None:
     for weight in weights(dtype, shapes(axes)):
         constraint = FixedSum(total, axis=axes)
-        for v, found in zip(
-            vectors(weight, axes), vectors(project(constraint, weight), axes), strict=True
-        ):
+        once = project(constraint, weight)
+        assert torch.equal(bits(project(constraint, once)), bits(once))
+        assert not constraint.violations(once).any()
+        for v, found in zip(vectors(weight, axes), vectors(once, axes), strict=True):
             expected = onto_sum(v, total)
             within = rounding(dtype) * (np.linalg.norm(expected) + np.linalg.norm(v))
             assert np.linalg.norm(found - expected) <= within
@@ -284,6 +285,23 @@ def test_a_long_vector(dtype: torch.dtype) -> None:
         assert torch.equal(project(constraint, even), even)
         found = project(constraint, (3 * even.float()).to(dtype))
         torch.testing.assert_close(found, even, rtol=2 * rounding(dtype), atol=0.0)
+
+
+@DTYPES
+@AXES
+def test_little_is_left_of_much(axes: tuple[int, ...], dtype: torch.dtype) -> None:
+    for size in (1e10, 1e18):
+        weight = torch.full((6, 40), size).to(dtype)
+        count = 240 if len(axes) == 2 else weight.shape[axes[0]]
+        expected = torch.full_like(weight, 1e-3 / count)
+        for constraint in (
+            FixedSum(1e-3, axis=axes),
+            Simplex(1e-3, axis=axes),
+            L1Ball(1e-3, axis=axes),
+        ):
+            found = project(constraint, weight)
+            torch.testing.assert_close(found, expected, rtol=2 * rounding(dtype), atol=0.0)
+            assert torch.equal(bits(project(constraint, found)), bits(found))
 
 
 def gradient_after(

@@ -8,7 +8,14 @@ from typing import Any
 from numba import float32, float64, njit
 
 from feasible.torch.fast.loops import _LARGE, _OPTIONS, _SMALL, _inner, _read, _stored, _summing
-from feasible.torch.fast.row_sums import _is_near, _is_rounding, _stays
+from feasible.torch.fast.row_sums import (
+    _cancels,
+    _exact_shift,
+    _is_near,
+    _is_rounding,
+    _roughly_beyond,
+    _stays,
+)
 from feasible.torch.fast.tangent_loops import _along
 
 # What is multiplied and subtracted is rounded once.
@@ -42,6 +49,10 @@ def _shift_columns(weight: Any, along: int, step: int, width: int, sums: Any, nu
     moved, narrow = 0, True
     for column in range(width):
         by = totals[column]
+        if by != 0 and _cancels(by * along + numbers[0], squares[column], numbers[0], along):
+            moved |= _shift_column(weight[column:], along, step, by, squares[column], numbers)
+            totals[column] = 0.0
+            continue
         if unsure and _is_rounding(moves[column], squares[column], numbers, along):
             by = totals[column] = 0.0
         moved |= by != 0
@@ -59,6 +70,26 @@ def _shift_columns(weight: Any, along: int, step: int, width: int, sums: Any, nu
             else:
                 _subtract(entries, totals)
     return moved
+
+
+@_inner
+def _shift_column(
+    column: Any, along: int, step: int, by: float, squares: float, numbers: Any
+) -> int:
+    mean = by + numbers[0] / along
+    exact = _exact_shift(column, step, along, mean, numbers[0])
+    moved = 0.0
+    for row in range(along):
+        entry = column[row * step]
+        move = float64(_read(_stored(_roughly_beyond(_read(entry), exact), entry)))
+        move -= float64(_read(entry))
+        moved += move * move
+    if _is_rounding(moved, squares, numbers, along):
+        return 0
+    for row in range(along):
+        entry = column[row * step]
+        column[row * step] = _stored(_roughly_beyond(_read(entry), exact), entry)
+    return 1
 
 
 @_inner

@@ -11,8 +11,11 @@ from numba.extending import intrinsic
 
 from feasible.torch.fast.loops import _WIDE, _inner, _read, _stored
 from feasible.torch.fast.row_sums import (
+    _cancels,
+    _exact_shift,
     _is_near,
     _is_rounding,
+    _roughly_beyond,
     _stays,
     _stored_shift,
     _sums,
@@ -46,23 +49,25 @@ def _shift(row: Any, numbers: Any) -> int:
     total, squares = _sums(row)
     length = row.shape[0]
     by = (total - numbers[0]) / length
+    if squares < math.inf and _cancels(total, squares, numbers[0], length):
+        exact = _exact_shift(row, 1, length, total / length, numbers[0])
+        by = exact[0] + exact[1]
+    else:
+        exact = float64(float32(by)), by - float64(float32(by))
     if not squares < math.inf or _stays(by * by * length, squares, numbers, length):
         return 0
     if _is_near(by * by * length, squares, numbers, length) and _is_rounding(
         _stored_shift(row, by), squares, numbers, length
     ):
         return 0
-    _lower_by(row, by)
+    _lower_by(row, exact)
     return 1
 
 
 @_inner
-def _lower_by(row: Any, by: float) -> None:
-    # Subtracted in two parts, so that in float32, too, only what is left is rounded.
-    first = float32(by)
-    second = float32(by - float64(first))
+def _lower_by(row: Any, by: Any) -> None:
     for place in range(row.shape[0]):
-        row[place] = _stored((_read(row[place]) - first) - second, row[place])
+        row[place] = _stored(_roughly_beyond(_read(row[place]), by), row[place])
 
 
 @_inner

@@ -17,6 +17,10 @@ _lanes = njit(**_OPTIONS, _nrt=False, fastmath={"reassoc", "contract", "nsz"})
 _in_order = njit(**_OPTIONS, _nrt=False, fastmath=False)
 
 
+# Of a vector of which so little is left, relatively, sums in float64 say too little.
+_LITTLE = 1e-6
+
+
 @_lanes
 def _sums(row: Any) -> Any:
     """The sum of a row's entries, and that of their squares."""
@@ -37,6 +41,23 @@ def _beyond(entry: float, least: Any) -> float:
 @_in_order
 def _roughly_beyond(entry: Any, least: Any) -> Any:
     return (entry - float32(least[0])) - float32(least[1])
+
+
+@_inner
+def _cancels(total: float, squares: float, wanted: float, length: int) -> bool:
+    """Whether so little is left of a vector that is shifted that its mean must be exact."""
+    left = squares - (total * total - wanted * wanted) / length
+    return left <= _LITTLE * squares
+
+
+@_in_order
+def _exact_shift(row: Any, step: int, length: int, mean: float, wanted: float) -> Any:
+    """By how much a vector is shifted, in two parts, from its mean, which is near that."""
+    first = float64(float32(mean))
+    total = 0.0
+    for place in range(length):
+        total += float64(_read(row[place * step])) - first
+    return first, (total - wanted) / length
 
 
 @_lanes
