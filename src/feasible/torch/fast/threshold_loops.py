@@ -73,29 +73,6 @@ def _first_look(row: Any) -> Any:
 
 
 @_lanes
-def _first_sums_of_sizes(row: Any) -> Any:
-    total, squares, count = float32(0), float32(0), float32(0)
-    for place in range(row.shape[0]):
-        entry = abs(_read(row[place]))
-        total += entry
-        squares += entry * entry
-        count += float32(entry > float32(0))
-    return float64(total), float64(squares), float64(count)
-
-
-@_inner
-def _first_look_at_sizes(row: Any) -> Any:
-    """In float32: the sum of absolute values, that of squares, and how many are not zero."""
-    total, squares, count = 0.0, 0.0, 0.0
-    for start in range(0, row.shape[0], _BLOCK):
-        found = _first_sums_of_sizes(row[start : start + _BLOCK])
-        total += found[0]
-        squares += found[1]
-        count += found[2]
-    return total, squares, count
-
-
-@_lanes
 def _close_look(row: Any) -> Any:
     """The sum of a row and of its squares, and the same of what is below zero."""
     total, squares, below, of_below = 0.0, 0.0, 0.0, 0.0
@@ -237,18 +214,15 @@ def _simplex(row: Any, numbers: Any) -> int:
 
 @_inner
 def _l1(row: Any, numbers: Any) -> int:
-    wanted, length = numbers[3], row.shape[0]
-    total, squares, count = _first_look_at_sizes(row)
-    if total <= numbers[0] * (1 - _ROUGH):
+    # In float64 at once, as memory is no sooner read: most vectors are in the ball.
+    total, squares = _sums_of_sizes(row)
+    if not total > numbers[0] or not squares < math.inf:
         return 0
-    if not (squares < math.inf and total > numbers[0] * (1 + _ROUGH)):
-        total, squares = _sums_of_sizes(row)
-        if not total > numbers[0]:
-            return 0
-        off = 1 - wanted / total
-        if not squares < math.inf or _stays(off * off * squares, squares, numbers, length):
-            return 0
-    start = (total - wanted) / max(count, 1.0)
+    wanted, length = numbers[3], row.shape[0]
+    off = 1 - wanted / total
+    if _stays(off * off * squares, squares, numbers, length):
+        return 0
+    start = (total - wanted) / length
     if total > 2 * wanted:
         start = max(start, _largest_size(row) - wanted)
     by = _threshold(row, True, start, (-wanted, 0.0), wanted)
