@@ -5,14 +5,20 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from numba import float32, float64, njit
+from llvmlite import ir
+from numba import float32, float64, int32, njit
+from numba.extending import intrinsic
 
-from feasible.torch.fast.loops import _inner, _read, _stored
+from feasible.torch.fast.loops import _WIDE, _inner, _read, _stored
 
 _OPTIONS = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 _lanes = njit(**_OPTIONS, _nrt=False, fastmath={"reassoc", "contract", "nsz"})
-# Of rows without a NaN, which is noticed by their sums.
-_highest = njit(**_OPTIONS, _nrt=False, fastmath={"reassoc", "contract", "nsz", "nnan"})
+# In the order that is written, also within the above: else options are those of who calls first.
+_in_order = njit(**_OPTIONS, _nrt=False, fastmath=False)
+
+
+# Of a vector of which so little is left, relatively, sums in float64 say too little.
+_LITTLE = 1e-6
 
 
 @_lanes
@@ -26,76 +32,132 @@ def _sums(row: Any) -> Any:
     return total, squares
 
 
-# A sum of conditional numbers is written without a condition, or it would not be taken in lanes.
+@_in_order
+def _beyond(entry: float, least: Any) -> float:
+    """What an entry exceeds a threshold by, which is given in two parts."""
+    return (entry - least[0]) - least[1]
+
+
+@_in_order
+def _roughly_beyond(entry: Any, least: Any) -> Any:
+    return (entry - float32(least[0])) - float32(least[1])
+
+
+@_inner
+def _cancels(total: float, squares: float, wanted: float, length: int) -> bool:
+    """Whether so little is left of a vector that is shifted that its mean must be exact."""
+    left = squares - (total * total - wanted * wanted) / length
+    return left <= _LITTLE * squares
+
+
+@_in_order
+def _exact_shift(row: Any, step: int, length: int, mean: float, wanted: float) -> Any:
+    """By how much a vector is shifted, in two parts, from its mean, which is near that."""
+    first = float64(float32(mean))
+    total = 0.0
+    for place in range(length):
+        total += float64(_read(row[place * step])) - first
+    return first, (total - wanted) / length
+
+
 @_lanes
-def _sums_roughly(row: Any) -> Any:
-    """`_sums` in float32, infinite where those would not be."""
-    total, squares = float32(0), float32(0)
+def _sums_of_sizes(row: Any) -> Any:
+    """The sum of absolute values, and that of their squares."""
+    total, squares = 0.0, 0.0
     for place in range(row.shape[0]):
-        entry = _read(row[place])
+        entry = abs(float64(_read(row[place])))
         total += entry
         squares += entry * entry
-    return float64(total), float64(squares)
+    return total, squares
 
 
+# A sum of conditional numbers is written without a condition, or it would not be taken in lanes.
 @_lanes
-def _excess(row: Any, least: float) -> Any:
-    """The sum of what entries exceed a number by, and their count."""
-    total, count = 0.0, 0.0
+def _excess(row: Any, least: Any) -> Any:
+    """The sum of what entries exceed a threshold by, and their count."""
+    total, count = 0.0, float32(0)
     for place in range(row.shape[0]):
-        beyond = float64(_read(row[place])) - least
-        total += max(beyond, 0.0)
-        count += float64(beyond > 0.0)
-    return total, count
-
-
-@_lanes
-def _excess_of_sizes(row: Any, least: float) -> Any:
-    """The sum of what absolute values exceed a number by, and their count."""
-    total, count = 0.0, 0.0
+        total += max(_beyond(float64(_read(row[place])), least), 0.0)
+    # In float32 there are twice as many lanes, and signs of differences are the same.
     for place in range(row.shape[0]):
-        beyond = abs(float64(_read(row[place]))) - least
-        total += max(beyond, 0.0)
-        count += float64(beyond > 0.0)
-    return total, count
+        count += float32(_roughly_beyond(_read(row[place]), least) > float32(0))
+    return total, float64(count)
 
 
 @_lanes
-def _roughly(row: Any, least: float) -> Any:
+def _excess_of_sizes(row: Any, least: Any) -> Any:
+    """The sum of what absolute values exceed a threshold by, and their count."""
+    total, count = 0.0, float32(0)
+    for place in range(row.shape[0]):
+        total += max(_beyond(abs(float64(_read(row[place]))), least), 0.0)
+    # In float32 there are twice as many lanes, and signs of differences are the same.
+    for place in range(row.shape[0]):
+        count += float32(_roughly_beyond(abs(_read(row[place])), least) > float32(0))
+    return total, float64(count)
+
+
+@_lanes
+def _roughly(row: Any, least: Any) -> Any:
     """`_excess` in float32, which is taken in twice as many lanes."""
-    total, count, least = float32(0), float32(0), float32(least)
+    total, count = float32(0), float32(0)
     for place in range(row.shape[0]):
-        beyond = _read(row[place]) - least
+        beyond = _roughly_beyond(_read(row[place]), least)
         total += max(beyond, float32(0))
         count += float32(beyond > float32(0))
     return float64(total), float64(count)
 
 
 @_lanes
-def _sizes_roughly(row: Any, least: float) -> Any:
+def _sizes_roughly(row: Any, least: Any) -> Any:
     """`_excess_of_sizes` in float32."""
-    total, count, least = float32(0), float32(0), float32(least)
+    total, count = float32(0), float32(0)
     for place in range(row.shape[0]):
-        beyond = abs(_read(row[place])) - least
+        beyond = _roughly_beyond(abs(_read(row[place])), least)
         total += max(beyond, float32(0))
         count += float32(beyond > float32(0))
     return float64(total), float64(count)
 
 
-@_highest
+@intrinsic
+def _bits(context: Any, value: Any) -> Any:
+    """The bits of a float32, as an integer."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], _WIDE)
+
+    return int32(value), code
+
+
+@intrinsic
+def _of_bits(context: Any, value: Any) -> Any:
+    """The float32 that has some bits."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.FloatType())
+
+    return float32(value), code
+
+
+@_inner
+def _key(bits: Any) -> Any:
+    """Bits as integers in the order of their numbers, and back: integers are taken in lanes."""
+    return int32(bits ^ int32(int32(bits >> int32(31)) & int32(0x7FFFFFFF)))
+
+
+@_inner
 def _largest(row: Any) -> float:
-    found = _read(row[0])
+    found = int32(-0x80000000)
     for place in range(row.shape[0]):
-        found = max(found, _read(row[place]))
-    return float64(found)
+        found = max(found, _key(_bits(_read(row[place]))))
+    return float64(_of_bits(_key(found)))
 
 
-@_highest
+@_inner
 def _largest_size(row: Any) -> float:
-    found = abs(_read(row[0]))
+    found = int32(0)
     for place in range(row.shape[0]):
-        found = max(found, abs(_read(row[place])))
-    return float64(found)
+        found = max(found, _bits(abs(_read(row[place]))))
+    return float64(_of_bits(found))
 
 
 @_inner
@@ -105,29 +167,38 @@ def _is_rounding(moved: float, squares: float, numbers: Any, length: int) -> boo
 
 
 @_inner
+def _stays(distance: float, squares: float, numbers: Any, length: int) -> bool:
+    """Whether a block stays, by the square of its distance from the set, or of a larger one.
+
+    What is stored is at most twice as far away as what is nearest: an entry itself can be stored.
+    """
+    return _is_rounding(4 * distance, squares, numbers, length)
+
+
+@_inner
 def _is_near(moved: float, squares: float, numbers: Any, length: int) -> bool:
     """Whether a block moves by so little that what is stored must be looked at."""
     return _is_rounding(moved / 4, squares, numbers, length)
 
 
-@_inner
-def _stored_shift(row: Any, step: int, length: int, by: Any) -> float:
+@_lanes
+def _stored_shift(row: Any, by: float) -> float:
     """The sum of squares by which entries move that are shifted, and rounded as they are stored."""
     total = 0.0
-    for place in range(length):
-        entry = row[place * step]
+    for place in range(row.shape[0]):
+        entry = row[place]
         move = float64(_read(_stored(float32(_read(entry) - by), entry))) - float64(_read(entry))
         total += move * move
     return total
 
 
-@_inner
-def _stored_lowering(row: Any, by: float, of_sizes: bool) -> float:
+@_lanes
+def _stored_lowering(row: Any, by: Any, of_sizes: bool) -> float:
     """The same of entries, or absolute values, that are lowered, down to zero."""
     total = 0.0
     for place in range(row.shape[0]):
         entry = float64(_read(row[place]))
-        left = max((abs(entry) if of_sizes else entry) - by, 0.0)
+        left = max(_beyond(abs(entry) if of_sizes else entry, by), 0.0)
         left = math.copysign(left, entry) if of_sizes else left
         move = float64(_read(_stored(float32(left), row[place]))) - entry
         total += move * move

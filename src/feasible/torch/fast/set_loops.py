@@ -20,6 +20,7 @@ from numba import carray, float32, float64, int64, types, uint8, uint16
 from feasible.torch.fast import openmp
 from feasible.torch.fast.code_cache import code_of
 from feasible.torch.fast.column_loops import (
+    PADDING,
     _gather,
     _norm_tangent_columns,
     _scatter,
@@ -33,7 +34,7 @@ from feasible.torch.fast.tangent_loops import NORM_TANGENT, _tangent
 HEAD = 8
 # How many columns are copied to rows at once, as many as a line of a cache holds, and how many are
 # shifted at once.
-NARROW, WIDE = 16, 1024
+NARROW, WIDE = 32, 1024
 
 
 @_outer
@@ -41,16 +42,17 @@ def _project_columns(weight: Any, head: Any, width: int, memory: int, dtype: Any
     along, step, kind, address = head[1], head[2], head[3], head[4]
     numbers = carray(_at(address, float64), 4)
     if kind == SHIFT:
-        totals = carray(_at(memory, float64), 2 * width)
-        rounded = carray(_at(memory + 16 * width, float32), width)
-        sums = totals[:width], totals[width:], rounded
+        wide = carray(_at(memory, float64), 3 * width)
+        rounded = carray(_at(memory + 24 * width, float32), width)
+        sums = wide[:width], wide[width : 2 * width], wide[2 * width :], rounded
         return _shift_columns(weight, along, step, width, sums, numbers)
-    columns = carray(_at(memory, dtype), width * along)
+    padded = along + PADDING
+    columns = carray(_at(memory, dtype), width * padded)
     _gather(columns, weight, along, step, width)
     mask = carray(_at(memory, uint8), 1)
     moved = 0
     for column in range(width):
-        row = columns[column * along : (column + 1) * along]
+        row = columns[column * padded : column * padded + along]
         moved |= _project(row, kind, numbers, mask)
     if moved:
         _scatter(columns, weight, along, step, width)
@@ -65,7 +67,7 @@ def _project_weights(task: Any, dtype: Any) -> None:
     numbers = carray(_at(address, float64), 4)
     rank, size = int64(_rank()), int64(_size())
     chunk = WIDE if kind == SHIFT else NARROW
-    own = memory + rank * (20 * WIDE if kind == SHIFT else 4 * NARROW * along)
+    own = memory + rank * (28 * WIDE if kind == SHIFT else 4 * NARROW * (along + PADDING))
     parts = (across + chunk - 1) // chunk if across > 1 else 1
     for index in range(count):
         first, last = 0, outer * parts
@@ -98,7 +100,10 @@ def _project_gradients(task: Any, dtype: Any) -> None:
     is_norm = kind == NORM_TANGENT
     chunk = WIDE if is_norm else NARROW
     parts = (across + chunk - 1) // chunk if across > 1 else 1
-    own = memory + rank * (16 * WIDE if is_norm else 8 * NARROW * along)
+    # Two blocks of columns as rows, and what is noted of one row.
+    noted = 8 * NARROW * (along + PADDING) if across > 1 else 0
+    own = memory + rank * (24 * WIDE if is_norm else noted + 8 * along)
+    others = carray(_at(own + noted, float32), along)
     for index in range(count):
         first, last = 0, outer * parts
         if count == 1:
@@ -111,24 +116,26 @@ def _project_gradients(task: Any, dtype: Any) -> None:
             if across == 1:
                 start = place * along
                 row, along_row = weight[start : start + along], gradient[start : start + along]
-                _tangent(row, along_row, kind, numbers)
+                _tangent(row, along_row, others, kind, numbers)
                 continue
             column = place % parts * chunk
             start, width = place // parts * along * across + column, min(chunk, across - column)
             if is_norm:
-                sums = carray(_at(own, float64), 2 * width)
-                pair = sums[:width], sums[width:]
+                wide = carray(_at(own, float64), 2 * width)
+                narrow = carray(_at(own + 16 * width, float32), 2 * width)
+                sums = wide[:width], wide[width:], narrow[:width], narrow[width:]
                 sizes = along, across, width
-                _norm_tangent_columns(weight[start:], gradient[start:], sizes, pair, numbers)
+                _norm_tangent_columns(weight[start:], gradient[start:], sizes, sums, numbers)
                 continue
-            rows = carray(_at(own, dtype), width * along)
-            others = carray(_at(own + 4 * NARROW * along, dtype), width * along)
+            padded = along + PADDING
+            rows = carray(_at(own, dtype), width * padded)
+            gradients = carray(_at(own + 4 * NARROW * padded, dtype), width * padded)
             _gather(rows, weight[start:], along, across, width)
-            _gather(others, gradient[start:], along, across, width)
+            _gather(gradients, gradient[start:], along, across, width)
             for one in range(width):
-                here = slice(one * along, (one + 1) * along)
-                _tangent(rows[here], others[here], kind, numbers)
-            _scatter(others, gradient[start:], along, across, width)
+                here = slice(one * padded, one * padded + along)
+                _tangent(rows[here], gradients[here], others, kind, numbers)
+            _scatter(gradients, gradient[start:], along, across, width)
 
 
 @cache

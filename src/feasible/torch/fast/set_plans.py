@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property, lru_cache
 from itertools import compress
 from typing import Any
@@ -94,9 +94,13 @@ class SetPlan:
         run, loop, loops, kind = self._compiled
         count, (outer, along, across, _) = len(weights), self._sizes
         threads = torch.get_num_threads() if count * self._entries > _ALONE else 1
-        narrow = 8 * loops.NARROW * along
-        scratch = array("d", bytes(threads * max(20 * loops.WIDE, narrow) if across > 1 else 0))
-        own, numbers = scratch.buffer_info()[0], self._numbers.buffer_info()[0]
+        # Columns as rows, of a gradient and its weight, or sums of them; what is noted of a row.
+        needed = (
+            max(28 * loops.WIDE, 8 * loops.NARROW * (along + loops.PADDING)) if across > 1 else 0
+        )
+        needed += 8 * along if self._name == "gradients" else 0
+        scratch = torch.empty(threads * needed, dtype=torch.uint8)
+        own, numbers = scratch.data_ptr(), self._numbers.buffer_info()[0]
         operand = 0 if self._mask is None else self._mask.data_ptr()
         head = (outer, along, across, kind, numbers, operand, own, count)
         pointers = [one.data_ptr() for one in (*weights, *gradients)]
@@ -122,8 +126,7 @@ def set_plan(constraint: Any, stored: Tensor, axes: tuple[int, ...]) -> SetPlan 
     if not axes:
         sizes: LoopSizes | None = _as_rows(stored.numel())
     else:
-        sizes = sizes_of(stored.shape, axes) if len(axes) < stored.ndim else None
-        sizes = sizes or (LoopSizes(1, stored.numel(), 1, 1) if len(axes) == stored.ndim else None)
+        sizes = _as_vectors(stored.shape, axes)
     if sizes is None or sizes.within > 1 or 0 in stored.shape:
         return None
     found = SETS[type(constraint)](constraint, precision("", stored), sizes)
@@ -166,8 +169,7 @@ def gradient_plan(constraint: Any, stored: Tensor, axes: tuple[int, ...]) -> Set
         or not axes
     ):
         return None
-    whole = LoopSizes(1, stored.numel(), 1, 1)
-    sizes = sizes_of(stored.shape, axes) if len(axes) < stored.ndim else whole
+    sizes = _as_vectors(stored.shape, axes)
     if sizes is None or sizes.within > 1:
         return None
     if tangent is None:
@@ -181,6 +183,13 @@ def _plan(
     name: str, dtype: torch.dtype, sizes: LoopSizes, kind: str, numbers: tuple[float, ...]
 ) -> SetPlan:
     return SetPlan(name, dtype, sizes, kind, numbers)
+
+
+def _as_vectors(shape: Sequence[int], axes: Collection[int]) -> LoopSizes | None:
+    """Return how vectors lie in memory, a single one as one row."""
+    if all(size == 1 for axis, size in enumerate(shape) if axis not in axes):
+        return LoopSizes(1, math.prod(shape), 1, 1)
+    return sizes_of(shape, axes)
 
 
 def _as_rows(entries: int) -> LoopSizes | None:
