@@ -94,7 +94,7 @@ class Attention(Layer):
         ones = initializers.get("ones")
         for row, present in ((SCALE, self.use_scale), (CONCAT, self.score_mode == "concat")):
             if present:
-                self.add_weight(row, (), ones)
+                self.make_weight(row, (), ones)
             else:
                 self.register_parameter(row.parameter, None)
 
@@ -271,7 +271,7 @@ class AdditiveAttention(Attention):
         self.dropout_layer.build_once(input_shape[0])
         if self.use_scale:
             size = check_integer(self.name, "input_shape", input_shape[0][-1])
-            self.add_weight(SCALE, (size,), initializers.get("glorot_uniform"))
+            self.make_weight(SCALE, (size,), initializers.get("glorot_uniform"))
         else:
             self.register_parameter("scale", None)
 

@@ -103,8 +103,8 @@ class BatchNormalization(Normalization):
         """
         super().build(input_shape)
         sizes = self.known_sizes(input_shape)
-        self.add_weight(MOVING_MEAN, sizes, self.moving_mean_initializer, buffer=True)
-        self.add_weight(MOVING_VARIANCE, sizes, self.moving_variance_initializer, buffer=True)
+        self.make_weight(MOVING_MEAN, sizes, self.moving_mean_initializer, buffer=True)
+        self.make_weight(MOVING_VARIANCE, sizes, self.moving_variance_initializer, buffer=True)
 
     def call(self, inputs: Tensor) -> Tensor:
         """Normalize, and in training move the averages.

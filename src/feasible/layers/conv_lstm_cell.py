@@ -106,14 +106,14 @@ class ConvLSTMCell(LongShortTermCell, WindowedLayer):
         """
         channels = check_integer(self.name, "channels", input_shape[self.channel_axis])
         count = self.gates * self.filters
-        self.add_weight(KERNEL, (count, channels, *self.kernel_size), self.kernel_initializer)
-        self.add_weight(
+        self.make_weight(KERNEL, (count, channels, *self.kernel_size), self.kernel_initializer)
+        self.make_weight(
             RECURRENT_KERNEL,
             (count, self.filters, *self.kernel_size),
             self.recurrent_initializer,
         )
         if self.use_bias:
-            self.add_weight(BIAS, (count,), self.initial_bias)
+            self.make_weight(BIAS, (count,), self.initial_bias)
         else:
             self.register_parameter("bias", None)
 

@@ -87,7 +87,7 @@ class Convolution(ConvolutionBase):
             input_shape: The input's sizes, the batch first.
         """
         inputs = self.channels_of(input_shape) // self.groups
-        self.add_weight(KERNEL, (self.filters, inputs, *self.kernel_size), self.kernel_initializer)
+        self.make_weight(KERNEL, (self.filters, inputs, *self.kernel_size), self.kernel_initializer)
         self.add_bias(self.filters)
 
     def slide(self, inputs: Tensor) -> Tensor:

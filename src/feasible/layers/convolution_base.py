@@ -107,7 +107,7 @@ class ConvolutionBase(WindowLayer):
             channels: How many channels the output has.
         """
         if self.use_bias:
-            self.add_weight(BIAS, (channels,), self.bias_initializer)
+            self.make_weight(BIAS, (channels,), self.bias_initializer)
         else:
             self.register_parameter("bias", None)
 

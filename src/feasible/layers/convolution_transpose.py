@@ -85,7 +85,7 @@ class ConvolutionTranspose(ConvolutionBase):
             input_shape: The input's sizes, the batch first.
         """
         stored_shape = (self.channels_of(input_shape), self.filters, *self.kernel_size)
-        self.add_weight(TRANSPOSE_KERNEL, stored_shape, self.kernel_initializer)
+        self.make_weight(TRANSPOSE_KERNEL, stored_shape, self.kernel_initializer)
         self.add_bias(self.filters)
 
     def cuts(self) -> list[Ends]:

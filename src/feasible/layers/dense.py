@@ -91,9 +91,9 @@ class Dense(Layer):
             input_shape: The input's sizes, the batch first.
         """
         features = check_integer(self.name, "input_shape[-1]", input_shape[-1])
-        self.add_weight(KERNEL, (self.units, features), self.kernel_initializer)
+        self.make_weight(KERNEL, (self.units, features), self.kernel_initializer)
         if self.use_bias:
-            self.add_weight(BIAS, (self.units,), self.bias_initializer)
+            self.make_weight(BIAS, (self.units,), self.bias_initializer)
         else:
             self.register_parameter("bias", None)
 

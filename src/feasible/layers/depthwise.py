@@ -71,7 +71,7 @@ class DepthwiseConvolution(ConvolutionBase):
         """
         self.groups = self.channels_of(input_shape)
         outputs = self.groups * self.depth_multiplier
-        self.add_weight(
+        self.make_weight(
             self.kernel_layout, (outputs, 1, *self.kernel_size), self.depthwise_initializer
         )
         self.add_bias(outputs)

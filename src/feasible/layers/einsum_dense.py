@@ -129,13 +129,13 @@ class EinsumDense(Layer):
             initializer = dataclasses.replace(  # type: ignore[type-var]
                 initializer, input_axes=parts.summed, output_axes=parts.kept
             )
-        self.add_weight(self.kernel_layout, stored, initializer)
+        self.make_weight(self.kernel_layout, stored, initializer)
         if self.bias_axes is None:
             self.register_parameter("bias", None)
             return
         shape = parts.bias_shape(self.bias_axes, sizes, len(input_shape))
         bias = [check_integer(self.name, "output_shape", size) for size in shape]
-        self.add_weight(BIAS, bias, self.bias_initializer)
+        self.make_weight(BIAS, bias, self.bias_initializer)
 
     def call(self, inputs: Tensor) -> Tensor:
         """Compute the layer's output.

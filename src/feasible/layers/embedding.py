@@ -65,7 +65,7 @@ class Embedding(Layer):
         """
         del input_shape
         sizes = (self.input_dim, self.output_dim)
-        self.add_weight(EMBEDDINGS, sizes, self.embeddings_initializer)
+        self.make_weight(EMBEDDINGS, sizes, self.embeddings_initializer)
 
     def _cast(self, inputs: Tensor) -> Tensor:
         """Return the ids as integers; those of floating dtype are cut off."""

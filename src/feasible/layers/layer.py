@@ -208,7 +208,7 @@ class Layer(nn.Module):
         """
         return input_shape
 
-    def add_weight(
+    def make_weight(
         self,
         layout: ParameterLayout,
         stored_shape: Sequence[int],

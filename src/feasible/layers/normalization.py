@@ -152,7 +152,7 @@ class Normalization(OverAxes):
             (BETA, self.center, self.beta_initializer),
         ):
             if present:
-                self.add_weight(layout, sizes, initializer)
+                self.make_weight(layout, sizes, initializer)
             else:
                 self.register_parameter(layout.parameter, None)
 

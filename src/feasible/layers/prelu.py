@@ -88,7 +88,7 @@ class PReLU(Layer):
             input_shape: The input's sizes, the batch first.
         """
         sizes = [check_integer(self.name, "input_shape", size) for size in self._sizes(input_shape)]
-        self.add_weight(ALPHA, sizes, self.alpha_initializer)
+        self.make_weight(ALPHA, sizes, self.alpha_initializer)
 
     def call(self, inputs: Tensor) -> Tensor:
         """Multiply what is negative.

@@ -94,7 +94,7 @@ class ReversibleEmbedding(Embedding):
             self.register_parameter("reverse_weight", None)
         else:
             sizes = (self.input_dim, self.output_dim)
-            self.add_weight(REVERSE, sizes, self.embeddings_initializer)
+            self.make_weight(REVERSE, sizes, self.embeddings_initializer)
 
     def forward(self, inputs: Any, reverse: bool = False) -> Tensor:
         """Build the layer on its first input, and pick vectors, or compute products with them.

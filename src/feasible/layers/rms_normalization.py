@@ -55,7 +55,7 @@ class RMSNormalization(OverAxes):
         Args:
             input_shape: The input's sizes, the batch first.
         """
-        self.add_weight(GAMMA, self.known_sizes(input_shape), initializers.get("ones"))
+        self.make_weight(GAMMA, self.known_sizes(input_shape), initializers.get("ones"))
 
     def call(self, inputs: Tensor) -> Tensor:
         """Normalize.

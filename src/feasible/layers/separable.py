@@ -83,10 +83,10 @@ class SeparableConvolution(ConvolutionBase):
         self.groups = self.channels_of(input_shape)
         between = self.groups * self.depth_multiplier
         pointwise_shape = (self.filters, between, *(1,) * self.rank)
-        self.add_weight(
+        self.make_weight(
             self.kernel_layout, (between, 1, *self.kernel_size), self.depthwise_initializer
         )
-        self.add_weight(POINTWISE, pointwise_shape, self.pointwise_initializer)
+        self.make_weight(POINTWISE, pointwise_shape, self.pointwise_initializer)
         self.add_bias(self.filters)
 
     def slide(self, inputs: Tensor) -> Tensor:

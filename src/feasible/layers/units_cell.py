@@ -73,10 +73,10 @@ class UnitsCell(RecurrentCell):
         """
         features = check_integer(self.name, "input_shape[-1]", input_shape[-1])
         size = self.gates * self.units
-        self.add_weight(KERNEL, (size, features), self.kernel_initializer)
-        self.add_weight(RECURRENT_KERNEL, (size, self.units), self.recurrent_initializer)
+        self.make_weight(KERNEL, (size, features), self.kernel_initializer)
+        self.make_weight(RECURRENT_KERNEL, (size, self.units), self.recurrent_initializer)
         if self.use_bias:
-            self.add_weight(BIAS, self.bias_shape, self.initial_bias)
+            self.make_weight(BIAS, self.bias_shape, self.initial_bias)
         else:
             self.register_parameter("bias", None)
 

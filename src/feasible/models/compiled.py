@@ -16,7 +16,7 @@ from feasible.models.class_weights import class_weight_table, weights_of_classes
 from feasible.models.layered import LayeredModule
 from feasible.models.loss import Loss
 from feasible.models.loss import get as get_loss
-from feasible.models.modes import evaluating
+from feasible.layers.modes import in_mode
 from feasible.models.optimizers import OptimizerFactory
 from feasible.models.random_state import random_state, set_random_state
 from feasible.torch.declarations import Tangent, choose_tangents
@@ -230,7 +230,7 @@ class CompiledModel(LayeredModule):
         if batch is None:
             raise ValueError(f"{self.name}: there are no batches to build the model on.")
         x = self._placed(data.unpack(batch)[0])
-        with evaluating(self), torch.no_grad():
+        with in_mode(self, training=False), torch.no_grad():
             self(x)
 
     def prepare(self, batches: Iterable[Any]) -> Optimizer:

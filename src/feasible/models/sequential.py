@@ -12,7 +12,7 @@ from feasible.arguments import InvalidArgumentError
 from feasible.layers.input import InputLayer
 from feasible.layers.layer import Layer, Shape, as_tensor
 from feasible.models.model import Model
-from feasible.models.modes import evaluating
+from feasible.layers.modes import in_mode
 from feasible.registry import snake_case
 
 
@@ -242,7 +242,7 @@ def _tried_shape(layer: nn.Module, shape: Shape) -> Shape:
         dtype=torch.int64 if whole_numbers else parameter.dtype,
         device=parameter.device,
     )
-    with evaluating(layer):
+    with in_mode(layer, training=False):
         try:
             return (None, *layer(inputs).shape[1:])
         except (RuntimeError, ValueError) as error:

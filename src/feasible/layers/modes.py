@@ -9,24 +9,25 @@ from torch import nn
 
 
 @contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Put a module into evaluation mode for a while, and each part back into its own after it.
+def in_mode(module: nn.Module, *, training: bool) -> Iterator[None]:
+    """Put a module into a mode for a while, and each part back into its own after it.
 
     Args:
         module: The module.
+        training: Whether the mode is that of training, or of evaluation.
 
     Example:
         >>> module = nn.Dropout()
-        >>> with evaluating(module):
+        >>> with in_mode(module, training=False):
         ...     module.training
         False
         >>> module.training
         True
     """
     modes = {part: part.training for part in module.modules()}
-    module.eval()
+    module.train(training)
     try:
         yield
     finally:
-        for part, training in modes.items():
-            part.training = training
+        for part, mode in modes.items():
+            part.training = mode
