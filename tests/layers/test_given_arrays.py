@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from feasible.layers import Dense
-from feasible.layers.layer import as_tensor
+from feasible.layers.tensors import as_tensor
 from feasible.models import Sequential
 
 VALUES = np.arange(6, dtype=np.float32).reshape(2, 3)

@@ -12,7 +12,8 @@ from feasible.known_layouts import register_layouts
 from feasible.layers import initializers
 from feasible.layers.attending import attend, both, shares, visible
 from feasible.layers.dropout import Dropout
-from feasible.layers.layer import Layer, Shape, as_tensor
+from feasible.layers.layer import Layer, Shape
+from feasible.layers.tensors import as_tensor
 from feasible.layouts import ParameterLayout
 
 SCALE = ParameterLayout("scale", "scale", "*unit", unit="*unit")

@@ -7,7 +7,6 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from feasible.known_layouts import layouts_of
@@ -20,17 +19,20 @@ from feasible.layers.configs import (
     layer_arguments,
     torch_dtype,
 )
+from feasible.layers.graph_calls import GraphCalls
+from feasible.layers.masks import give_masks, masks_of
+from feasible.layers.modes import in_mode
+from feasible.layers.own_weights import OwnWeights
+from feasible.layers.penalties import Penalized
 from feasible.layers.roles import WeightOf
+from feasible.layers.symbolic import Shape, map_nest, tensors_in, tried_result
+from feasible.layers.tensors import as_tensor
 from feasible.layouts import ParameterLayout
-from feasible.ops import convert_to_numpy
 from feasible.torch.bound_weights import declare
 from feasible.torch.declarations import declared_constraint
 
-# Sizes with the batch first; None where a size is not known.
-Shape = tuple[int | None, ...]
 
-
-class Layer(nn.Module):
+class Layer(GraphCalls, OwnWeights, Penalized):
     """Base class of layers: a module whose parameters are made when its input's sizes are known.
 
     Parameters are stored under PyTorch's names and in its layout, and shown, read and written by
@@ -70,7 +72,9 @@ class Layer(nn.Module):
     ) -> None:
         super().__init__()
         if (size := others.pop("input_dim", None)) is not None:
-            input_shape = (size,)
+            length = others.pop("input_length", None)
+            input_shape = (size,) if length is None else (length, size)
+        self.take_regularizers(others)
         check_no_more(type(self), others)
         self.name = checked_name(type(self).__name__, name)
         self.named = name is not None
@@ -161,23 +165,69 @@ class Layer(nn.Module):
         """
         return inputs
 
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """Compute the output, or note the call down where an argument has no values yet.
+
+        Args:
+            *arguments: What `call` takes.
+            **named: What `call` takes, by name; and `training`, the mode of this call alone.
+
+        Returns:
+            The output, which carries the mask that follows from those of the inputs.
+        """
+        if self.is_symbolic(arguments, named):
+            return self.record(arguments, named)
+        training = named.pop("training", None)
+        if training is not None and bool(training) != self.training:
+            with in_mode(self, training=bool(training)):
+                return self(*arguments, **named)
+        masks = masks_of(arguments[0]) if arguments else None
+        if masks is not None and named.get("mask") is None and "mask" in self.call_options():
+            named["mask"] = masks
+        outputs = super().__call__(*arguments, **named)
+        if self.penalties:
+            self.add_activity_penalty(outputs)
+        if masks is not None or self.makes_masks():
+            give_masks(outputs, self.compute_mask(arguments[0], named.get("mask", masks)))
+        return outputs
+
     def forward(self, inputs: Any, *others: Any, **named: Any) -> Any:
         """Build the layer on its first input, and compute the output.
 
         Args:
-            inputs: A tensor or an array, the batch first. It is cast to the parameters' dtype, save
-                under autocast.
+            inputs: A tensor or an array, the batch first, or a nest of these. It is cast to the
+                parameters' dtype, save under autocast.
             *others: What else `call` takes.
             **named: What else `call` takes, by name.
 
         Returns:
             The output.
         """
-        tensor = as_tensor(inputs)
-        self.check_input(tuple(tensor.shape))
-        self.build_once((None, *tensor.shape[1:]), tensor.device if tensor is inputs else None)
-        tensor = self._cast(tensor if tensor is inputs else self._placed(tensor))
-        return self.call(tensor, *others, **named)
+        if not isinstance(inputs, Tensor):
+            inputs = map_nest(as_tensor, inputs, np.ndarray) if _is_nest(inputs) else inputs
+            if not _is_nest(inputs):
+                inputs = self._placed(as_tensor(inputs))
+        shapes = map_nest(lambda one: tuple(one.shape), inputs, Tensor)
+        self.check_input(shapes)
+        if not self.built:
+            known = map_nest(lambda one: (None, *one.shape[1:]), inputs, Tensor)
+            self.build_once(known, next(tensors_in(inputs)).device)
+        if "training" in self.call_options():
+            named["training"] = self.training
+        return self.call(map_nest(self._cast, inputs, Tensor), *others, **named)
+
+    def compute_mask(self, inputs: Any, mask: Any) -> Any:
+        """Return the mask that the output carries.
+
+        Args:
+            inputs: The layer's input.
+            mask: The mask that it carries, or a nest of masks.
+
+        Returns:
+            The same, where the layer has as many steps in as out; None otherwise.
+        """
+        del inputs
+        return mask if self.supports_masking else None
 
     def _placed(self, array: Tensor) -> Tensor:
         """Return an array where the parameters are; if there are none, in PyTorch's precision."""
@@ -204,9 +254,10 @@ class Layer(nn.Module):
             input_shape: The sizes, the batch first; None where a size is not known.
 
         Returns:
-            The output's sizes; here, the same.
+            The output's sizes; here, of the layer's output for zeros.
         """
-        return input_shape
+        shapes, _ = tried_result(self, (self.stands_for(input_shape),), {})
+        return shapes  # type: ignore[no-any-return]
 
     def make_weight(
         self,
@@ -253,72 +304,6 @@ class Layer(nn.Module):
             )
         view.copy_(values)
 
-    def weight_views(self) -> list[tuple[ParameterLayout, Tensor]]:
-        """Return the layer's own parameters and states, those that exist, in Keras's order.
-
-        Returns:
-            Pairs of a layout and a view in Keras layout.
-        """
-        found = ((layout, getattr(self, layout.parameter, None)) for layout in layouts_of(self))
-        return [
-            (layout, layout.view(tensor.detach())) for layout, tensor in found if tensor is not None
-        ]
-
-    def sublayers(self) -> dict[str, Layer]:
-        """Return the layers that this one is made of.
-
-        Returns:
-            Layers by the name under which Keras keeps their weights in this one's.
-        """
-        return {name: part for name, part in self.named_children() if isinstance(part, Layer)}
-
-    def all_weight_views(self) -> list[tuple[ParameterLayout, Tensor]]:
-        """Return what `weight_views` returns of this layer and of those that it is made of.
-
-        Returns:
-            Pairs of a layout and a view in Keras layout.
-        """
-        parts = self.sublayers().values()
-        return [*self.weight_views(), *(pair for part in parts for pair in part.all_weight_views())]
-
-    def get_weights(self) -> list[NDArray[Any]]:
-        """Return copies of the weights in Keras's order and layout.
-
-        Returns:
-            NumPy arrays, such as the kernel and the bias.
-        """
-        return [convert_to_numpy(view).copy() for _, view in self.all_weight_views()]
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Write the weights, given in Keras's order and layout.
-
-        Args:
-            weights: Arrays of the shapes that `get_weights` returns.
-
-        Raises:
-            ValueError: If their number or a shape does not fit; no weight is changed then.
-        """
-        views = self.all_weight_views()
-        arrays = [as_tensor(weight).detach() for weight in weights]
-        wanted = [(layout.role, tuple(view.shape)) for layout, view in views]
-        if [tuple(array.shape) for array in arrays] != [shape for _, shape in wanted]:
-            raise ValueError(
-                f"{self.name}: `weights` must be arrays for "
-                f"{', '.join(f'{role} of shape {shape}' for role, shape in wanted) or 'nothing'}. "
-                f"Received: shapes {[tuple(array.shape) for array in arrays]}."
-                + ("" if self.built else " The layer is not built: call it on an input first.")
-            )
-        for (_, view), array in zip(views, arrays, strict=True):
-            view.copy_(array)
-
-    def count_params(self) -> int:
-        """Return how many numbers the layer's weights hold.
-
-        Returns:
-            Their count, states and layers inside included.
-        """
-        return sum(view.numel() for _, view in self.all_weight_views())
-
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, as Keras writes them.
 
@@ -329,7 +314,8 @@ class Layer(nn.Module):
             name: config_value(name, getattr(self, name)) for name in layer_arguments(type(self))
         }
         dtype = None if self.dtype is None else str(self.dtype).rpartition(".")[2]
-        return {"name": self.name, "trainable": self.trainable, "dtype": dtype, **own}
+        given = {"name": self.name, "trainable": self.trainable, "dtype": dtype}
+        return {**given, **own, **self.regularizer_config()}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -383,17 +369,11 @@ class Layer(nn.Module):
         )
 
 
-def as_tensor(value: Any) -> Tensor:
-    """Return a tensor of what may be an array, without a copy where it can be.
-
-    Args:
-        value: A tensor, an array or nested sequences of numbers.
-
-    Returns:
-        A tensor of the same dtype.
-    """
-    if isinstance(value, Tensor):
-        return value
-    # PyTorch takes no array that is read-only, has negative strides or another order of bytes.
-    array = np.require(value, requirements=["C", "W"])
-    return torch.as_tensor(array.astype(array.dtype.newbyteorder("="), copy=False))
+def _is_nest(inputs: Any) -> bool:
+    """Return whether inputs are a nest of arrays, and not the numbers of one."""
+    parts = inputs.values() if isinstance(inputs, dict) else inputs
+    if not isinstance(inputs, dict | list | tuple):
+        return False
+    return isinstance(inputs, dict) or any(
+        isinstance(one, Tensor | np.ndarray) or _is_nest(one) for one in parts
+    )

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from feasible.layers import activations
-from feasible.layers.layer import as_tensor
+from feasible.layers.tensors import as_tensor
 from feasible.layers.recurrent_cell import RecurrentCell, States
 
 

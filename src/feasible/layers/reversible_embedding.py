@@ -14,7 +14,8 @@ from feasible.known_layouts import register_layouts
 from feasible.known_layouts.torch_layouts import EMBEDDINGS, KERNEL
 from feasible.layers.configs import torch_dtype
 from feasible.layers.embedding import Embedding
-from feasible.layers.layer import Layer, Shape, as_tensor
+from feasible.layers.layer import Layer, Shape
+from feasible.layers.tensors import as_tensor
 from feasible.layers.roles import WeightOf
 
 REVERSE = replace(KERNEL, parameter="reverse_weight", role="reverse_embeddings")

@@ -314,7 +314,7 @@ def tried_result(
         given = map_nest(lambda one, size=size: _zeros(one, size), (arguments, options), SymbolicTensor)
         with torch.no_grad():
             tried.append(call(*given[0], **given[1]))
-    dtypes = [one.dtype for one in _tensors_in(tried[0])]
+    dtypes = [one.dtype for one in tensors_in(tried[0])]
     dtype = str(dtypes[0]).removeprefix("torch.") if dtypes else "float32"
     return _common_shapes(*tried), dtype
 
@@ -324,12 +324,12 @@ def _zeros(one: SymbolicTensor, size: int) -> Tensor:
     return torch.zeros([size if known is None else known for known in one.shape], dtype=dtype)
 
 
-def _tensors_in(nest: Any) -> Iterator[Tensor]:
+def tensors_in(nest: Any) -> Iterator[Tensor]:
     if isinstance(nest, Tensor):
         yield nest
     elif isinstance(nest, dict | tuple | list):
         for one in nest.values() if isinstance(nest, dict) else nest:
-            yield from _tensors_in(one)
+            yield from tensors_in(one)
 
 
 def _common_shapes(first: Any, *others: Any) -> Any:

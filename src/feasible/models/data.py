@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from feasible.arguments import InvalidArgumentError, check_integer, check_number
-from feasible.layers.layer import as_tensor
+from feasible.layers.tensors import as_tensor
 
 # A batch's inputs, labels and weights; the latter may be None.
 LabelledBatch = tuple[Any, Any, Tensor | None]

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from feasible.layers.configs import checked_name
-from feasible.layers.layer import Layer, Shape, as_tensor
+from feasible.layers.layer import Layer, Shape
+from feasible.layers.tensors import as_tensor
 from feasible.models.summary import Line, summary
 from feasible.models.weight_views import count_params, is_built, weight_views
 from feasible.ops import convert_to_numpy

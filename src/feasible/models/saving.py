@@ -22,7 +22,7 @@ from feasible.archives import (
     write_archive,
 )
 from feasible.arguments import InvalidArgumentError
-from feasible.layers.layer import as_tensor
+from feasible.layers.tensors import as_tensor
 from feasible.layouts import ParameterLayout
 from feasible.models.chain import chain
 from feasible.models.layer_config import UNSUITABLE

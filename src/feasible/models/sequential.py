@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from feasible.arguments import InvalidArgumentError
 from feasible.layers.input import InputLayer
-from feasible.layers.layer import Layer, Shape, as_tensor
+from feasible.layers.layer import Layer, Shape
+from feasible.layers.tensors import as_tensor
 from feasible.models.model import Model
 from feasible.layers.modes import in_mode
 from feasible.registry import snake_case

@@ -108,6 +108,7 @@ from feasible.ops.linear import (
     svd,
     trace,
 )
+from feasible.ops.recording import recorded
 from feasible.ops.reduction import (
     all,
     any,
@@ -233,3 +234,9 @@ __all__ = [
     "where",
     "zeros_like",
 ]
+
+# What is known of a tensor without its values is told at once.
+_TOLD_AT_ONCE = ("dtype", "ndim", "shape")
+for _name in __all__:
+    if _name not in _TOLD_AT_ONCE:
+        globals()[_name] = recorded(globals()[_name])

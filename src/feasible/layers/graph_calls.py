@@ -1,0 +1,150 @@
+"""What a module does where it is called on tensors that have no values yet."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+
+from feasible.layers.modes import in_mode
+from feasible.layers.symbolic import (
+    Node,
+    Shape,
+    SymbolicTensor,
+    map_nest,
+    record,
+    symbolic_tensors,
+    tried_result,
+)
+from feasible.ops.recording import symbolic_in
+
+
+class GraphCalls(nn.Module):
+    """A module that takes its place in a graph of calls, from which a model is made."""
+
+    supports_masking = False
+
+    def is_symbolic(self, arguments: Any, named: Any) -> bool:
+        """Return whether an argument has no values yet.
+
+        Args:
+            arguments: The arguments.
+            named: Those given by name.
+
+        Returns:
+            True if so.
+        """
+        return symbolic_in(arguments) is not None or bool(
+            named and symbolic_in(named) is not None
+        )
+
+    def record(self, arguments: Any, named: Any) -> Any:
+        """Note down a call.
+
+        Args:
+            arguments: The arguments.
+            named: Those given by name.
+
+        Returns:
+            What stands for the output.
+        """
+        with in_mode(self, training=False):
+            return record(self, arguments, named)
+
+    def symbolic_result(self, inputs: Any, *others: Any, **named: Any) -> Any:
+        """Build the layer, and return what it would return for tensors of some sizes.
+
+        Args:
+            inputs: What stands for the input.
+            *others: What else it is called with.
+            **named: What else it is called with, by name.
+
+        Returns:
+            A nest of shapes, and the dtype's name; None where it must be tried.
+        """
+        layer: Any = self
+        if "forward" in _overridden(type(self)):
+            return None
+        shapes = map_nest(lambda one: one.shape, inputs, SymbolicTensor)
+        layer.check_input(shapes)
+        layer.build_once(shapes)
+        if "compute_output_shape" not in _overridden(type(self)):
+            return tried_result(layer, (inputs, *others), named)
+        parameter = next(self.parameters(), None)
+        first = next(symbolic_tensors(inputs))
+        dtype = first.dtype if parameter is None else str(parameter.dtype).removeprefix("torch.")
+        return layer.compute_output_shape(shapes), dtype
+
+    def stands_for(self, shape: Any) -> Any:
+        """Return what stands for an input of some sizes.
+
+        Args:
+            shape: The sizes, the batch first, or a nest of these.
+
+        Returns:
+            A symbolic tensor, or a nest.
+        """
+        if isinstance(shape, dict):
+            return {name: self.stands_for(one) for name, one in shape.items()}
+        if shape and isinstance(shape[0], Sequence | dict):
+            return [self.stands_for(one) for one in shape]
+        return SymbolicTensor(tuple(shape), "float32", Node(self, (), {}))
+
+    def call_options(self) -> frozenset[str]:
+        """Return the names of the arguments of `call`, or of `forward` where that is overridden."""
+        return _call_options(type(self))
+
+    def makes_masks(self) -> bool:
+        """Return whether the class has a `compute_mask` of its own."""
+        return "compute_mask" in _overridden(type(self))
+
+    @property
+    def input(self) -> Any:
+        """What the layer is called on in a model that was made of calls."""
+        node = self._only_node("input")
+        return node.arguments[0] if len(node.arguments) == 1 else list(node.arguments)
+
+    @property
+    def output(self) -> Any:
+        """What the layer returns in a model that was made of calls."""
+        return self._only_node("output").outputs
+
+    def _only_node(self, what: str) -> Node:
+        calls: list[Node] = vars(self).get("_calls", [])
+        if not calls:
+            raise ValueError(
+                f"{getattr(self, 'name', type(self).__name__)}: `{what}` is known once the layer "
+                "was called on an Input, or stands in a Sequential that begins with one."
+            )
+        return calls[0]
+
+
+_METHODS = ("forward", "compute_output_shape", "compute_mask")
+
+
+@functools.cache
+def _overridden(kind: type) -> frozenset[str]:
+    """Return which methods a class has that are not those of the base class of layers."""
+    base = next(one for one in kind.__mro__ if "forward" in vars(one) and _is_base(one))
+    return frozenset(
+        name for name in _METHODS if getattr(kind, name, None) is not getattr(base, name, None)
+    )
+
+
+def _is_base(kind: type) -> bool:
+    return GraphCalls in kind.__mro__ and kind.__module__ in (
+        "feasible.layers.layer",
+        "feasible.models.layered",
+    )
+
+
+@functools.cache
+def _call_options(kind: Any) -> frozenset[str]:
+    called = kind.forward if "forward" in _overridden(kind) else kind.call
+    return frozenset(inspect.signature(called).parameters)
+
+
+__all__ = ["GraphCalls", "Shape"]

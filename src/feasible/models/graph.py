@@ -1,0 +1,216 @@
+"""The calls from which a model is made, in an order in which they can be computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor, nn
+
+from feasible.arguments import InvalidArgumentError
+from feasible.layers.input import InputLayer
+from feasible.layers.symbolic import Node, SymbolicTensor, map_nest, symbolic_tensors
+from feasible.layers.tensors import as_tensor
+
+Nest = Any
+
+
+class Graph:
+    """What leads from a model's inputs to its outputs.
+
+    Args:
+        inputs: What stands for the inputs: a symbolic tensor or a nest of these.
+        outputs: What stands for the outputs.
+        owner: The model's name, for messages.
+
+    Attributes:
+        nodes: The calls, each after those that it depends on; the inputs' own are left out.
+
+    Raises:
+        InvalidArgumentError: If an input or an output is not a symbolic tensor.
+        ValueError: If an output depends on something that is not among the inputs.
+
+    Example:
+        >>> from feasible.layers import Dense, Input
+        >>> x = Input((3,))
+        >>> [node.module.name for node in Graph(x, Dense(2, name="one")(x), "m").nodes]
+        ['one']
+    """
+
+    def __init__(self, inputs: Nest, outputs: Nest, owner: str) -> None:
+        self.inputs, self.outputs, self.owner = inputs, outputs, owner
+        for argument, nest in (("inputs", inputs), ("outputs", outputs)):
+            _check(owner, argument, nest)
+        self.nodes = _in_order(self.input_tensors, self.output_tensors, owner)
+
+    @property
+    def input_tensors(self) -> list[SymbolicTensor]:
+        """What stands for the inputs, in order."""
+        return list(symbolic_tensors(self.inputs))
+
+    @property
+    def output_tensors(self) -> list[SymbolicTensor]:
+        """What stands for the outputs, in order."""
+        return list(symbolic_tensors(self.outputs))
+
+    @property
+    def input_names(self) -> list[str]:
+        """The names of the inputs, in order."""
+        return [one.name for one in self.input_tensors]
+
+    def modules(self) -> list[nn.Module]:
+        """Return what is called, each once: inputs at the place of their first use.
+
+        Returns:
+            Layers, models and operations, by depth as Keras lists them.
+        """
+        return [*dict.fromkeys(node.module for node in self.by_depth())]
+
+    def by_depth(self) -> list[Node]:
+        """Return the calls as Keras lists them: what is farthest from the outputs first.
+
+        Returns:
+            The calls, those of the inputs among them.
+        """
+        nodes = [*(tensor.node for tensor in self.input_tensors), *self.nodes]
+        depth = dict.fromkeys(nodes, 0)
+        for node in reversed(self.nodes):
+            for source in node.sources:
+                if source.node in depth:
+                    depth[source.node] = max(depth[source.node], depth[node] + 1)
+        of_module: dict[nn.Module, int] = {}
+        for node in nodes:
+            of_module[node.module] = max(of_module.get(node.module, 0), depth[node])
+        starts = {tensor.node.module for tensor in self.input_tensors}
+        largest = max(of_module.values(), default=0)
+        for module in starts:
+            if isinstance(module, InputLayer):
+                of_module[module] = max(of_module[module], 0)
+        del largest
+        return sorted(nodes, key=lambda node: -of_module[node.module])
+
+    def run(self, inputs: Nest) -> Nest:
+        """Compute the outputs.
+
+        Args:
+            inputs: Tensors or arrays, in the nest of the inputs, or flat in their order, or by
+                their names.
+
+        Returns:
+            Tensors, in the nest of the outputs.
+
+        Raises:
+            ValueError: If the inputs do not fit.
+        """
+        values: dict[SymbolicTensor, Any] = {}
+        for stands, given in zip(self.input_tensors, self._flat(inputs), strict=True):
+            values[stands] = self._checked(stands, given)
+        for node in self.nodes:
+            found = map_nest(values.__getitem__, (node.arguments, node.options), SymbolicTensor)
+            result = node.module(*found[0], **found[1])
+            for stands, value in zip(symbolic_tensors(node.outputs), _parts(result), strict=True):
+                values[stands] = value
+        return map_nest(values.__getitem__, self.outputs, SymbolicTensor)
+
+    def _flat(self, inputs: Nest) -> list[Any]:
+        wanted = self.input_tensors
+        if isinstance(inputs, dict):
+            keys = list(self.inputs) if isinstance(self.inputs, dict) else self.input_names
+            keys = keys if set(keys) <= set(inputs) else self.input_names
+            if missing := [key for key in keys if key not in inputs]:
+                raise ValueError(
+                    f"{self.owner}: the inputs must be given for {', '.join(keys)}. Missing: "
+                    f"{', '.join(missing)}. Received: {', '.join(map(str, inputs))}."
+                )
+            return [inputs[key] for key in keys]
+        given = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+        if len(given) != len(wanted) and len(wanted) == 1:
+            return [inputs]
+        if len(given) != len(wanted):
+            raise ValueError(
+                f"{self.owner}: there must be {len(wanted)} inputs, for "
+                f"{', '.join(self.input_names)}. Received: {len(given)}."
+            )
+        return given
+
+    def _checked(self, stands: SymbolicTensor, given: Any) -> Any:
+        tensor = given if isinstance(given, Tensor) else as_tensor(given)
+        shape = stands.shape
+        if tensor.ndim == len(shape) - 1 and shape[-1] == 1:
+            tensor = tensor.unsqueeze(-1)
+        elif tensor.ndim == len(shape) + 1 and tensor.shape[-1] == 1:
+            tensor = tensor.squeeze(-1)
+        fits = tensor.ndim == len(shape) and all(
+            known in (None, size) for known, size in zip(shape[1:], tensor.shape[1:], strict=True)
+        )
+        if not fits:
+            raise ValueError(
+                f"{self.owner}: the input {stands.name!r} must have shape {shape}. Received: "
+                f"{tuple(tensor.shape)}."
+            )
+        if tensor is given or not tensor.is_floating_point():
+            return tensor
+        return tensor.to(_default(stands))
+
+
+def _default(stands: SymbolicTensor) -> Any:
+    import torch
+
+    wanted = getattr(torch, stands.dtype)
+    return wanted if wanted.is_floating_point else torch.get_default_dtype()
+
+
+def _check(owner: str, argument: str, nest: Nest) -> None:
+    leaves: list[Any] = []
+    parts = [nest]
+    while parts:
+        one = parts.pop()
+        if isinstance(one, dict | list | tuple):
+            parts.extend(one.values() if isinstance(one, dict) else one)
+        else:
+            leaves.append(one)
+    wrong = [one for one in leaves if not isinstance(one, SymbolicTensor)]
+    if wrong or not leaves:
+        raise InvalidArgumentError(
+            owner,
+            argument,
+            wrong[0] if wrong else nest,
+            "an Input, what layers return for one, or a list or dict of these",
+        )
+
+
+def _in_order(
+    inputs: list[SymbolicTensor], outputs: list[SymbolicTensor], owner: str
+) -> list[Node]:
+    """Return the calls that lead from inputs to outputs, each after those it depends on."""
+    known, found = set(inputs), dict[Node, None]()
+    # Not by recursion, as graphs can be deeper than Python's stack.
+    stack: list[tuple[SymbolicTensor, bool]] = [(one, False) for one in reversed(outputs)]
+    while stack:
+        tensor, is_ready = stack.pop()
+        node = tensor.node
+        if tensor in known or node in found:
+            continue
+        if is_ready:
+            found[node] = None
+            continue
+        if not node.sources:
+            names = ", ".join(one.name for one in inputs)
+            raise ValueError(
+                f"{owner}: the outputs depend on {tensor.name!r}, which is not among the inputs: "
+                f"{names}. Pass it in `inputs` too, or begin at one of these."
+            )
+        stack.append((tensor, True))
+        stack.extend((source, False) for source in reversed(node.sources))
+    return list(found)
+
+
+def _parts(result: Nest) -> Iterator[Any]:
+    if isinstance(result, dict):
+        for one in result.values():
+            yield from _parts(one)
+    elif isinstance(result, list | tuple):
+        for one in result:
+            yield from _parts(one)
+    else:
+        yield result
