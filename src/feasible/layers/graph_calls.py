@@ -37,9 +37,7 @@ class GraphCalls(nn.Module):
         Returns:
             True if so.
         """
-        return symbolic_in(arguments) is not None or bool(
-            named and symbolic_in(named) is not None
-        )
+        return symbolic_in(arguments) is not None or bool(named and symbolic_in(named) is not None)
 
     def record(self, arguments: Any, named: Any) -> Any:
         """Note down a call.

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from feasible.layers import activations
-from feasible.layers.tensors import as_tensor
 from feasible.layers.recurrent_cell import RecurrentCell, States
+from feasible.layers.tensors import as_tensor
 
 
 class LongShortTermCell(RecurrentCell):

@@ -141,8 +141,11 @@ class OwnWeights(Penalized):
         added.sort(key=lambda layout: layout.parameter in self._buffers)
         return [*known, *others, *added]
 
-    def weight_views(self) -> list[tuple[ParameterLayout, Tensor]]:
+    def weight_views(self, *, detached: bool = True) -> list[tuple[ParameterLayout, Tensor]]:
         """Return the layer's own parameters and states, those that exist, in Keras's order.
+
+        Args:
+            detached: Whether gradients end at the views.
 
         Returns:
             Pairs of a layout and a view in Keras layout.
@@ -151,7 +154,9 @@ class OwnWeights(Penalized):
             (layout, getattr(self, layout.parameter, None)) for layout in self.weight_layouts()
         )
         return [
-            (layout, layout.view(tensor.detach())) for layout, tensor in found if tensor is not None
+            (layout, layout.view(tensor.detach() if detached else tensor))
+            for layout, tensor in found
+            if tensor is not None
         ]
 
     def sublayers(self) -> dict[str, OwnWeights]:
@@ -249,8 +254,7 @@ def variables_of(layer: OwnWeights) -> list[Tensor]:
     Returns:
         Views in Keras layout.
     """
-    own = ((layout, getattr(layer, layout.parameter, None)) for layout in layer.weight_layouts())
-    found = [Variable.of(layout.view(tensor)) for layout, tensor in own if tensor is not None]
+    found: list[Tensor] = [Variable.of(view) for _, view in layer.weight_views(detached=False)]
     for part in layer.sublayers().values():
         found.extend(variables_of(part))
     return found

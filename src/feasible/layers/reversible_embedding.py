@@ -15,8 +15,8 @@ from feasible.known_layouts.torch_layouts import EMBEDDINGS, KERNEL
 from feasible.layers.configs import torch_dtype
 from feasible.layers.embedding import Embedding
 from feasible.layers.layer import Layer, Shape
-from feasible.layers.tensors import as_tensor
 from feasible.layers.roles import WeightOf
+from feasible.layers.tensors import as_tensor
 
 REVERSE = replace(KERNEL, parameter="reverse_weight", role="reverse_embeddings")
 

@@ -11,8 +11,8 @@ from feasible.arguments import InvalidArgumentError
 from feasible.layers import nested
 from feasible.layers.cells import initial_state, map_states, output_shapes, scan
 from feasible.layers.layer import Layer, Shape
-from feasible.layers.tensors import as_tensor
 from feasible.layers.stacked_cells import StackedRNNCells
+from feasible.layers.tensors import as_tensor
 
 
 class RNN(Layer):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -311,12 +312,24 @@ def tried_result(
     is_known = all(None not in one.shape for one in symbolic_tensors((arguments, options)))
     tried = []
     for size in _TRIED_SIZES[:1] if is_known else _TRIED_SIZES:
-        given = map_nest(lambda one, size=size: _zeros(one, size), (arguments, options), SymbolicTensor)
-        with torch.no_grad():
+        given = map_nest(
+            lambda one, size=size: _zeros(one, size), (arguments, options), SymbolicTensor
+        )
+        with torch.no_grad(), _states_kept(call):
             tried.append(call(*given[0], **given[1]))
     dtypes = [one.dtype for one in tensors_in(tried[0])]
     dtype = str(dtypes[0]).removeprefix("torch.") if dtypes else "float32"
     return _common_shapes(*tried), dtype
+
+
+@contextmanager
+def _states_kept(call: Any) -> Iterator[None]:
+    """Put the states that a module has back to what they are."""
+    buffers = list(call.buffers()) if isinstance(call, nn.Module) else []
+    before = [buffer.clone() for buffer in buffers]
+    yield
+    for buffer, values in zip(buffers, before, strict=True):
+        buffer.copy_(values)
 
 
 def _zeros(one: SymbolicTensor, size: int) -> Tensor:

@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from feasible.arguments import check_choice
+from feasible.layers.modes import in_mode
 from feasible.models import data, optimizers
 from feasible.models.class_weights import class_weight_table, weights_of_classes
 from feasible.models.layered import LayeredModule
 from feasible.models.loss import Loss
 from feasible.models.loss import get as get_loss
-from feasible.layers.modes import in_mode
 from feasible.models.optimizers import OptimizerFactory
 from feasible.models.random_state import random_state, set_random_state
 from feasible.torch.declarations import Tangent, choose_tangents
@@ -51,14 +51,15 @@ class CompiledModel(LayeredModule):
     """A model with Keras's `compile`, and steps on single batches.
 
     Args:
-        name: The model's name; None for one made from the class's.
+        *arguments: What every model takes.
+        **named: The same, by name.
 
     Attributes:
         optimizer: The optimizer; None before the first training.
     """
 
-    def __init__(self, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
         self.optimizer: Optimizer | None = None
         self._compiled: CompileArguments | None = None
 
@@ -291,6 +292,8 @@ class CompiledModel(LayeredModule):
             sample_weight = of_classes if sample_weight is None else sample_weight * of_classes
         y_pred = self(x)
         loss = self.compute_loss(x, y, y_pred, sample_weight)
+        for added in self.losses:
+            loss = loss + added
         gathered.update(loss, len(data.arrays_in(x)[0]), y, y_pred)
         return loss
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from feasible.arguments import InvalidArgumentError
-from feasible.layers.input import InputLayer
 from feasible.layers.symbolic import Node, SymbolicTensor, map_nest, symbolic_tensors
 from feasible.layers.tensors import as_tensor
 
@@ -41,7 +41,9 @@ class Graph:
         self.inputs, self.outputs, self.owner = inputs, outputs, owner
         for argument, nest in (("inputs", inputs), ("outputs", outputs)):
             _check(owner, argument, nest)
-        self.nodes = _in_order(self.input_tensors, self.output_tensors, owner)
+        self._visited, self._first_seen = _in_order(self.input_tensors, self.output_tensors, owner)
+        starts = {tensor.node for tensor in self.input_tensors}
+        self.nodes = [node for node in self._visited if node not in starts]
 
     @property
     def input_tensors(self) -> list[SymbolicTensor]:
@@ -58,36 +60,24 @@ class Graph:
         """The names of the inputs, in order."""
         return [one.name for one in self.input_tensors]
 
-    def modules(self) -> list[nn.Module]:
-        """Return what is called, each once: inputs at the place of their first use.
+    def calls(self) -> dict[nn.Module, list[Node]]:
+        """Return what is called, in Keras's order, and its calls within this graph.
 
         Returns:
-            Layers, models and operations, by depth as Keras lists them.
+            Layers, models and operations, what is farthest from the outputs first.
         """
-        return [*dict.fromkeys(node.module for node in self.by_depth())]
-
-    def by_depth(self) -> list[Node]:
-        """Return the calls as Keras lists them: what is farthest from the outputs first.
-
-        Returns:
-            The calls, those of the inputs among them.
-        """
-        nodes = [*(tensor.node for tensor in self.input_tensors), *self.nodes]
-        depth = dict.fromkeys(nodes, 0)
-        for node in reversed(self.nodes):
+        depth: dict[nn.Module, int] = {}
+        of_node: dict[Node, int] = {}
+        for node in reversed(self._visited):
+            here = max(of_node.get(node, 0), depth.get(node.module, 0))
+            of_node[node] = depth[node.module] = here
             for source in node.sources:
-                if source.node in depth:
-                    depth[source.node] = max(depth[source.node], depth[node] + 1)
-        of_module: dict[nn.Module, int] = {}
-        for node in nodes:
-            of_module[node.module] = max(of_module.get(node.module, 0), depth[node])
-        starts = {tensor.node.module for tensor in self.input_tensors}
-        largest = max(of_module.values(), default=0)
-        for module in starts:
-            if isinstance(module, InputLayer):
-                of_module[module] = max(of_module[module], 0)
-        del largest
-        return sorted(nodes, key=lambda node: -of_module[node.module])
+                of_node[source.node] = max(of_node.get(source.node, 0), here + 1)
+        order = sorted(self._first_seen, key=lambda module: -depth[module])
+        found: dict[nn.Module, list[Node]] = {module: [] for module in order}
+        for node in sorted(self._visited, key=lambda node: node.place):
+            found[node.module].append(node)
+        return found
 
     def run(self, inputs: Nest) -> Nest:
         """Compute the outputs.
@@ -153,10 +143,8 @@ class Graph:
         return tensor.to(_default(stands))
 
 
-def _default(stands: SymbolicTensor) -> Any:
-    import torch
-
-    wanted = getattr(torch, stands.dtype)
+def _default(stands: SymbolicTensor) -> torch.dtype:
+    wanted: torch.dtype = getattr(torch, stands.dtype)
     return wanted if wanted.is_floating_point else torch.get_default_dtype()
 
 
@@ -181,28 +169,29 @@ def _check(owner: str, argument: str, nest: Nest) -> None:
 
 def _in_order(
     inputs: list[SymbolicTensor], outputs: list[SymbolicTensor], owner: str
-) -> list[Node]:
-    """Return the calls that lead from inputs to outputs, each after those it depends on."""
-    known, found = set(inputs), dict[Node, None]()
+) -> tuple[list[Node], list[nn.Module]]:
+    """Return the calls from inputs to outputs, each after those it depends on; and the modules."""
+    known, found = {one.node for one in inputs}, dict[Node, None]()
+    seen: dict[nn.Module, None] = {}
     # Not by recursion, as graphs can be deeper than Python's stack.
-    stack: list[tuple[SymbolicTensor, bool]] = [(one, False) for one in reversed(outputs)]
+    stack = [(one.node, False) for one in reversed(outputs)]
     while stack:
-        tensor, is_ready = stack.pop()
-        node = tensor.node
-        if tensor in known or node in found:
+        node, is_ready = stack.pop()
+        if node in found:
             continue
-        if is_ready:
+        seen.setdefault(node.module)
+        if is_ready or node in known:
             found[node] = None
-            continue
-        if not node.sources:
+        elif node.sources:
+            stack.append((node, True))
+            stack.extend((source.node, False) for source in reversed(node.sources))
+        else:
             names = ", ".join(one.name for one in inputs)
             raise ValueError(
-                f"{owner}: the outputs depend on {tensor.name!r}, which is not among the inputs: "
-                f"{names}. Pass it in `inputs` too, or begin at one of these."
+                f"{owner}: the outputs depend on {node.module.name!r}, which is not among the "
+                f"inputs: {names}. Pass it in `inputs` too, or begin at one of these."
             )
-        stack.append((tensor, True))
-        stack.extend((source, False) for source in reversed(node.sources))
-    return list(found)
+    return list(found), list(seen)
 
 
 def _parts(result: Nest) -> Iterator[Any]:

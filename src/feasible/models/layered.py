@@ -5,29 +5,227 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from feasible.layers.configs import checked_name
-from feasible.layers.layer import Layer, Shape
+from feasible.layers.graph_calls import GraphCalls
+from feasible.layers.layer import Layer
+from feasible.layers.masks import masks_of
+from feasible.layers.modes import in_mode
+from feasible.layers.penalties import forget_losses, losses_of
+from feasible.layers.symbolic import Shape, SymbolicTensor, map_nest, symbolic_tensors, tried_result
 from feasible.layers.tensors import as_tensor
+from feasible.layers.variable import Variable
+from feasible.models.graph import Graph
+from feasible.models.layer_names import name_for
 from feasible.models.summary import Line, summary
 from feasible.models.weight_views import count_params, is_built, weight_views
 from feasible.ops import convert_to_numpy
 
+# Models that are being computed, the outermost first.
+_RUNNING: list[nn.Module] = []
 
-class LayeredModule(nn.Module):
-    """A module made of layers, Keras-style ones and any others.
+
+class LayeredModule(GraphCalls):
+    """A module made of layers, Keras-style ones and any others: by a graph, or by code of its own.
 
     Args:
+        inputs: What stands for the inputs of a model that is made of calls on `Input`.
+        outputs: What stands for its outputs.
         name: The model's name; None for one made from the class's.
+        trainable: Whether the parameters are trained.
+
+    Raises:
+        InvalidArgumentError: If one of `inputs` and `outputs` is missing, or is not what stands for
+            tensors.
+        ValueError: If the outputs depend on something else than the inputs.
     """
 
-    def __init__(self, name: str | None = None) -> None:
+    def __init__(
+        self,
+        inputs: Any = None,
+        outputs: Any = None,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
         super().__init__()
         self.name = checked_name(type(self).__name__, name)
         self.named = name is not None
         self._trainable = True
+        self.graph: Graph | None = None
+        # Names of layers in the graph, as the state_dict has them.
+        self._graph_names: list[str] = []
+        if inputs is not None or outputs is not None:
+            self._take_graph(inputs, outputs)
+        if not trainable:
+            self.trainable = False
+
+    def _take_graph(self, inputs: Any, outputs: Any) -> None:
+        self.graph = Graph(inputs, outputs, self.name)
+        for module in self.graph.calls():
+            name = name_for(self, module)
+            self._modules[name] = module
+            self._graph_names.append(name)
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """Compute the output, or note the call down where an argument has no values yet.
+
+        Args:
+            *arguments: What `call` or `forward` takes.
+            **named: The same by name; and `training`, the mode of this call alone.
+
+        Returns:
+            The output.
+        """
+        if self.is_symbolic(arguments, named):
+            return self.record(arguments, named)
+        training = named.pop("training", None)
+        if training is not None and bool(training) != self.training:
+            with in_mode(self, training=bool(training)):
+                return self(*arguments, **named)
+        if not _RUNNING:
+            forget_losses(self)
+        _RUNNING.append(self)
+        try:
+            return super().__call__(*arguments, **named)
+        finally:
+            _RUNNING.pop()
+
+    def forward(self, *arguments: Any, **named: Any) -> Any:
+        """Compute the output: by the graph, or by `call`.
+
+        Args:
+            *arguments: The inputs, and what else `call` takes.
+            **named: What else `call` takes, by name.
+
+        Returns:
+            The output.
+        """
+        if self.graph is not None:
+            return self.graph.run(arguments[0])
+        placed = (map_nest(as_tensor, one, np.ndarray) for one in arguments)
+        options = self.call_options()
+        if "training" in options:
+            named["training"] = self.training
+        if "mask" in options and named.get("mask") is None:
+            named["mask"] = masks_of(arguments[0])
+        return self.call(*placed, **named)
+
+    def call(self, *arguments: Any, **named: Any) -> Any:
+        """Compute the output; a model of your own overrides it, or `forward`.
+
+        Args:
+            *arguments: The inputs, and what else it is called with.
+            **named: What else it is called with, by name.
+
+        Raises:
+            NotImplementedError: If the class overrides neither.
+        """
+        raise NotImplementedError(
+            f"{self.name}: a {type(self).__name__} must override `call`, or be made by "
+            "Model(inputs, outputs)."
+        )
+
+    def symbolic_result(self, *arguments: Any, **named: Any) -> Any:
+        """Return what the model would return for tensors of some sizes.
+
+        Args:
+            *arguments: What stands for the inputs.
+            **named: What else it is called with, by name.
+
+        Returns:
+            A nest of shapes, and the dtype's name.
+        """
+        return tried_result(self, arguments, named)
+
+    @property
+    def inputs(self) -> list[SymbolicTensor]:
+        """What stands for the inputs of a model that was made of calls, in order."""
+        return self._own_graph("inputs").input_tensors
+
+    @property
+    def outputs(self) -> list[SymbolicTensor]:
+        """What stands for the outputs of a model that was made of calls, in order."""
+        return self._own_graph("outputs").output_tensors
+
+    @property
+    def input(self) -> Any:
+        """What stands for the input of a model that was made of calls, or the nest of these."""
+        return self._own_graph("input").inputs
+
+    @property
+    def output(self) -> Any:
+        """What stands for the output of a model that was made of calls, or the nest of these."""
+        return self._own_graph("output").outputs
+
+    @property
+    def input_names(self) -> list[str]:
+        """The names of the inputs, in order."""
+        return self._own_graph("input_names").input_names
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the layers that the outputs are from, in order; none where not known."""
+        graph = self.find_graph()
+        if graph is None:
+            return []
+        if isinstance(graph.outputs, dict):
+            return list(graph.outputs)
+        return [one.name for one in graph.output_tensors]
+
+    def find_graph(self) -> Graph | None:
+        """Return the graph of the model.
+
+        Returns:
+            The graph; None for a model that computes by code of its own.
+        """
+        return self.graph
+
+    def _own_graph(self, what: str) -> Graph:
+        graph = self.find_graph()
+        if graph is None:
+            raise ValueError(
+                f"{self.name}: there is `{what}` where a model is made by Model(inputs, outputs), "
+                "or is a Sequential that begins with an Input."
+            )
+        return graph
+
+    @property
+    def losses(self) -> list[Tensor]:
+        """What layers add to the loss: penalties on weights, and what the latest call added."""
+        return losses_of(self)
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """The weights, layer by layer, in Keras's order and layout."""
+        return [Variable.of(view) for _, view in weight_views(self, detached=False)]
+
+    @property
+    def variables(self) -> list[Tensor]:
+        """The weights, layer by layer, in Keras's order and layout."""
+        return self.weights
+
+    @property
+    def trainable_weights(self) -> list[Tensor]:
+        """The weights that are trained."""
+        return [one for one in self.weights if one.requires_grad]
+
+    @property
+    def trainable_variables(self) -> list[Tensor]:
+        """The weights that are trained."""
+        return self.trainable_weights
+
+    @property
+    def non_trainable_weights(self) -> list[Tensor]:
+        """The weights that are not trained."""
+        return [one for one in self.weights if not one.requires_grad]
+
+    @property
+    def non_trainable_variables(self) -> list[Tensor]:
+        """The weights that are not trained."""
+        return self.non_trainable_weights
 
     def __setattr__(self, name: str, value: Any) -> None:
         # nn.Module would take a module under such a name, and never give it back.
@@ -42,12 +240,12 @@ class LayeredModule(nn.Module):
     @property
     def layers(self) -> list[nn.Module]:
         """The layers, in order."""
-        return list(self.children())
+        return [self._modules[name] for name in self.layer_names]  # type: ignore[misc]
 
     @property
     def layer_names(self) -> list[str]:
         """The layers' names, in order."""
-        return [name for name, _ in self.named_children()]
+        return self._graph_names or [name for name, _ in self.named_children()]
 
     @property
     def built(self) -> bool:
@@ -145,6 +343,9 @@ class LayeredModule(nn.Module):
         Returns:
             Those of each layer; None where they are not known.
         """
+        if self.graph is not None:
+            calls = self.graph.calls().values()
+            return [next(symbolic_tensors(nodes[0].outputs)).shape for nodes in calls]
         return [
             layer.compute_output_shape(layer.input_shape)
             if isinstance(layer, Layer) and layer.built and layer.input_shape is not None

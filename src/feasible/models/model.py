@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 
 
 class Model(CompiledModel):
-    """A `torch.nn.Module` with Keras's training methods, for a `forward` of your own.
+    """A `torch.nn.Module` with Keras's training methods, made of calls or for a `call` of your own.
 
     Args:
+        inputs: What `Input` returned, or a list or dict of such.
+        outputs: What layers return for these, or a list or dict of such.
+        trainable: Whether the parameters are trained.
         name: The model's name; None for one made from the class's.
 
     Attributes:
@@ -41,8 +44,14 @@ class Model(CompiledModel):
         True
     """
 
-    def __init__(self, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(
+        self,
+        inputs: Any = None,
+        outputs: Any = None,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(inputs, outputs, name, trainable)
         self.stop_training = False
 
     def fit(

@@ -9,12 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from feasible.arguments import InvalidArgumentError
+from feasible.layers.graph_calls import GraphCalls
 from feasible.layers.input import InputLayer
 from feasible.layers.layer import Layer, Shape
-from feasible.layers.tensors import as_tensor
-from feasible.models.model import Model
 from feasible.layers.modes import in_mode
-from feasible.registry import snake_case
+from feasible.layers.symbolic import SymbolicTensor, record
+from feasible.layers.tensors import as_tensor
+from feasible.models.graph import Graph
+from feasible.models.layer_names import name_for
+from feasible.models.model import Model
 
 
 class Sequential(Model):
@@ -51,6 +54,8 @@ class Sequential(Model):
     ) -> None:
         super().__init__(name=name)
         self.input_shape: Shape | None = None
+        # What it begins with, where that was given.
+        self._input: InputLayer | None = None
         # Names in order: one layer may stand in several places.
         self._order: list[str] = []
         # The sizes of each layer's output, as far as they are known.
@@ -85,6 +90,8 @@ class Sequential(Model):
             InvalidArgumentError: If it is none of these.
             ValueError: If its name is taken, or it is an `Input` and there is one.
         """
+        if isinstance(layer, SymbolicTensor):
+            layer = layer.node.module
         if isinstance(layer, InputLayer):
             self._set_input(layer)
             return
@@ -95,7 +102,8 @@ class Sequential(Model):
         _refuse_constraints_of_keras(self.name, layer)
         if not self._order and self.input_shape is None:
             self.input_shape = getattr(layer, "input_shape", None)
-        name = self._name_for(layer)
+        name = name_for(self, layer)
+        self.graph = None
         # Not by add_module, which refuses names that the class has, such as "fit".
         self._modules[name] = layer
         self._order.append(name)
@@ -108,29 +116,7 @@ class Sequential(Model):
                 f"where there {'are layers' if self._order else 'is one'} already."
             )
         self.input_shape = layer.batch_shape
-
-    def _name_for(self, layer: nn.Module) -> str:
-        """Return the name of a layer in the model, as Keras makes it: dense, dense_1, dense_2."""
-        for name, child in self._modules.items():
-            if child is layer:
-                return name
-        own = getattr(layer, "name", None) if getattr(layer, "named", False) else None
-        if own is not None:
-            if own in self._modules or own in vars(self) or "." in own:
-                raise ValueError(
-                    f"{self.name}: names of layers must be unique, without a dot, and none of the "
-                    f"model's own attributes. Received: {own!r}, where there are "
-                    f"{', '.join(self._modules) or 'none yet'}."
-                )
-            return str(own)
-        base = name = snake_case(type(layer).__name__)
-        count = 0
-        while hasattr(self, name):
-            count += 1
-            name = f"{base}_{count}"
-        if hasattr(layer, "named"):
-            layer.name = name  # type: ignore[assignment]
-        return name
+        self._input = layer
 
     def pop(self) -> nn.Module:
         """Remove the last layer.
@@ -141,6 +127,7 @@ class Sequential(Model):
         Raises:
             IndexError: If there is none.
         """
+        self.graph = None
         name = self._order.pop()
         self._shapes.pop()
         layer = self._modules[name]
@@ -161,6 +148,26 @@ class Sequential(Model):
         self.input_shape = shape
         for place, layer in enumerate(self.layers):
             self._shapes[place] = shape = _built(layer, shape)
+
+    def find_graph(self) -> Graph | None:
+        """Return the graph of calls of the layers, from an Input.
+
+        Returns:
+            The graph; None where the sizes of the input are not known.
+        """
+        if self.graph is None and self.input_shape is not None and self._order:
+            start = self._input or InputLayer(batch_shape=self.input_shape)
+            tensor: Any = start.tensor
+            for layer in self.layers:
+                tensor = (
+                    layer(tensor) if isinstance(layer, GraphCalls) else record(layer, (tensor,), {})
+                )
+            self.graph = Graph(start.tensor, tensor, self.name)
+        return self.graph
+
+    def symbolic_result(self, inputs: Any, *others: Any, **named: Any) -> Any:  # noqa: D102
+        self.build(inputs.shape)
+        return super().symbolic_result(inputs, *others, **named)
 
     def output_shapes(self) -> list[Shape | None]:
         """Return the sizes of each layer's output, the batch first.

@@ -9,6 +9,7 @@ from torch.nn.parameter import is_lazy
 
 from feasible.known_layouts import layouts_of
 from feasible.layers.layer import Layer
+from feasible.layers.own_weights import OwnWeights
 
 
 def is_built(module: nn.Module) -> bool:
@@ -48,32 +49,49 @@ def count_params(module: nn.Module, *, trained: bool = False) -> int:
     )
 
 
-def weight_views(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+def weight_views(
+    module: nn.Module, prefix: str = "", *, detached: bool = True
+) -> Iterator[tuple[str, Tensor]]:
     """Return the weights of a module and of those in it, as Keras orders them.
 
     Args:
         module: The module.
         prefix: What their names begin with, such as ``"encoder."``.
+        detached: Whether gradients end at the views.
 
     Yields:
         A name, and a view in Keras layout, or as stored where that is not known.
     """
-    if isinstance(module, Layer):
-        for layout, view in module.weight_views():
+    if isinstance(module, OwnWeights):
+        for layout, view in module.weight_views(detached=detached):
             yield prefix + layout.parameter, view
     else:
-        yield from _views_of_own(module, prefix)
-    for name, child in module.named_children():
-        yield from weight_views(child, f"{prefix}{name}.")
+        yield from _views_of_own(module, prefix, detached)
+    for name, child in _children(module):
+        yield from weight_views(child, f"{prefix}{name}.", detached=detached)
 
 
-def _views_of_own(module: nn.Module, prefix: str) -> Iterator[tuple[str, Tensor]]:
+def _children(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Return what is in a module, in Keras's order."""
+    names = getattr(module, "layer_names", None)
+    seen: set[nn.Module] = set()
+    for name, child in [
+        *((name, module._modules[name]) for name in names or ()),
+        *module.named_children(),
+    ]:
+        if child is not None and child not in seen:
+            seen.add(child)
+            yield name, child
+
+
+def _views_of_own(module: nn.Module, prefix: str, detached: bool) -> Iterator[tuple[str, Tensor]]:
     own = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
     for name, tensor in own:
         # Of states, counters are none of Keras's weights.
         if not tensor.is_floating_point():
             continue
         rows = [layout for layout in layouts_of(module) if layout.parameter == name]
-        views = [layout.view(tensor.detach()) for layout in rows] or [tensor.detach()]
+        tensor = tensor.detach() if detached else tensor
+        views = [layout.view(tensor) for layout in rows] or [tensor]
         for view in views:
             yield prefix + name, view

@@ -60,7 +60,7 @@ def recorded(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def called(*arguments: Any, **options: Any) -> Any:
-        found = symbolic_in(arguments) or symbolic_in(options)
+        found = symbolic_in((arguments, options) if options else arguments)
         if found is not None:
             return found.record(called, arguments, options)
         return function(*arguments, **options)
