@@ -10,14 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feasible.arguments import InvalidArgumentError
+from feasible.layers.input import InputLayer
+from feasible.layers.symbolic import Operation
+from feasible.models.model import Model
+from feasible.models.model_config import model_config, model_from_config
 from feasible.models.sequential import Sequential
-from feasible.models.sequential_config import sequential_config, sequential_from_config
 from feasible.models.weight_files import check_built
 from feasible.registry import CustomObjects
 from feasible.requirements import require
 
 
-def to_keras(model: Sequential, custom_objects: CustomObjects | None = None) -> Any:
+def to_keras(model: Model, custom_objects: CustomObjects | None = None) -> Any:
     """Return a model of Keras's own, on its active backend, with the weights of one of ours.
 
     It is what Keras would load from the model's archive: constraints that Keras has become its own,
@@ -28,10 +31,10 @@ def to_keras(model: Sequential, custom_objects: CustomObjects | None = None) -> 
         custom_objects: Keras's classes for layers of your own, by name.
 
     Returns:
-        A `keras.Sequential`, not compiled.
+        A `keras.Sequential` or functional model, not compiled.
 
     Raises:
-        ValueError: If it is not a Sequential of layers that Keras has, or is not built.
+        ValueError: If it is not a Sequential or a functional model of layers that Keras has, or not built.
 
     Example:
         >>> from feasible.layers import Dense
@@ -43,18 +46,18 @@ def to_keras(model: Sequential, custom_objects: CustomObjects | None = None) -> 
     import keras
 
     check_built(model, "taken to Keras")
-    config = sequential_config(model)
+    config = model_config(model)
     result = keras.saving.deserialize_keras_object(config, custom_objects=custom_objects)
     for ours, theirs in _pairs(model, result):
         theirs.set_weights(ours.get_weights())
     return result
 
 
-def from_keras(model: Any, custom_objects: CustomObjects | None = None) -> Sequential:
+def from_keras(model: Any, custom_objects: CustomObjects | None = None) -> Model:
     """Return a model of ours with the weights of one of Keras's, from whichever backend.
 
     Args:
-        model: A `keras.Sequential`, or a functional model that is one chain of layers; built.
+        model: A `keras.Sequential` or a functional model; built.
         custom_objects: Layers, constraints, initializers and activations of your own, by name.
 
     Returns:
@@ -62,7 +65,7 @@ def from_keras(model: Any, custom_objects: CustomObjects | None = None) -> Seque
 
     Raises:
         InvalidArgumentError: If it is not a built model of Keras's.
-        ValueError: If it is not one chain of layers that are known here; it names the layer.
+        ValueError: If a layer is not known here; it names the layer.
 
     Example:
         >>> import keras
@@ -77,7 +80,7 @@ def from_keras(model: Any, custom_objects: CustomObjects | None = None) -> Seque
         raise InvalidArgumentError("from_keras", "model", model, "a keras.Model that is built")
     # As JSON has it, so that what is written to files is all there is to it.
     config = json.loads(json.dumps(keras.saving.serialize_keras_object(model)))
-    result = sequential_from_config(config, custom_objects or {})
+    result = model_from_config(config, custom_objects or {})
     for ours, theirs in _pairs(result, model):
         ours.set_weights([*map(_in_numpy, theirs.get_weights())])
     return result.eval()
@@ -88,11 +91,15 @@ def _in_numpy(array: NDArray[Any]) -> NDArray[Any]:
     return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
 
 
-def _pairs(ours: Sequential, theirs: Any) -> Iterator[tuple[Any, Any]]:
+def _pairs(ours: Model, theirs: Any) -> Iterator[tuple[Any, Any]]:
     """Return the layers of both models side by side, those of models within them instead."""
-    layers = [layer for layer in theirs.layers if type(layer).__name__ != "InputLayer"]
-    for own, other in zip(ours.layers, layers, strict=True):
-        if isinstance(own, Sequential):
+    of_ours = [one for one in ours.layers if not isinstance(one, InputLayer | Operation)]
+    of_theirs = [one for one in theirs.layers if type(one).__name__ != "InputLayer"]
+    by_name = {one.name: one for one in of_theirs}
+    is_named = not isinstance(ours, Sequential)
+    for place, own in enumerate(of_ours):
+        other = by_name[own.name] if is_named else of_theirs[place]
+        if isinstance(own, Model):
             yield from _pairs(own, other)
         else:
             yield own, other

@@ -12,7 +12,8 @@ from feasible.known_layouts import register_layouts
 from feasible.layers import initializers
 from feasible.layers.attending import attend, both, shares, visible
 from feasible.layers.dropout import Dropout
-from feasible.layers.layer import Layer, Shape
+from feasible.layers.layer import Layer
+from feasible.layers.symbolic import Shape
 from feasible.layers.tensors import as_tensor
 from feasible.layouts import ParameterLayout
 

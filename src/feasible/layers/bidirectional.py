@@ -11,8 +11,9 @@ from torch import Tensor
 
 from feasible.arguments import InvalidArgumentError, check_choice
 from feasible.layers import nested
-from feasible.layers.layer import Layer, Shape
+from feasible.layers.layer import Layer
 from feasible.layers.rnn import RNN
+from feasible.layers.symbolic import Shape
 
 _MERGE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "concat": lambda one, other: torch.cat((one, other), -1),

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from feasible.layers.layer import Layer, Shape
+from feasible.layers.layer import Layer
+from feasible.layers.symbolic import Shape
 
 
 def scan(cell: Layer, inputs: Tensor, states: Any, return_sequences: bool) -> tuple[Tensor, Any]:

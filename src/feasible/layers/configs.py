@@ -11,7 +11,7 @@ import torch
 
 from feasible import constraints
 from feasible.arguments import InvalidArgumentError, check_integer
-from feasible.layers import activations, initializers, nested
+from feasible.layers import activations, initializers, nested, regularizers
 from feasible.near_misses import near_misses
 from feasible.registry import snake_case
 
@@ -20,6 +20,7 @@ _KINDS: dict[str, ModuleType] = {
     "activation": activations,
     "initializer": initializers,
     "constraint": constraints,
+    "regularizer": regularizers,
     "cell": nested,
     "cells": nested,
     "layer": nested,
@@ -50,7 +51,6 @@ _SWITCHED_OFF: dict[str, Any] = {
 # Arguments by which Keras chooses among ways to compute the same, or what to do with masks.
 _WITHOUT_EFFECT = ("implementation", "use_cudnn", "zero_output_for_mask")
 _INSTEAD = {
-    "regularizer": "Add the penalty to the loss, or use the optimizer's weight_decay.",
     "weights": "Pass the array as `embeddings_initializer`.",
 }
 

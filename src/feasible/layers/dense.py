@@ -11,8 +11,9 @@ from feasible.arguments import check_integer
 from feasible.known_layouts import register_layouts
 from feasible.known_layouts.torch_layouts import BIAS, KERNEL
 from feasible.layers import activations, initializers
-from feasible.layers.layer import Layer, Shape
+from feasible.layers.layer import Layer
 from feasible.layers.roles import ConstraintOf, WeightOf
+from feasible.layers.symbolic import Shape
 
 
 class Dense(Layer):

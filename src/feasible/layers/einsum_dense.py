@@ -16,8 +16,9 @@ from feasible.known_layouts.torch_layouts import BIAS
 from feasible.layers import activations, initializers
 from feasible.layers.configs import checked_sizes
 from feasible.layers.einsum_equation import EinsumEquation, Sizes
-from feasible.layers.layer import Layer, Shape
+from feasible.layers.layer import Layer
 from feasible.layers.roles import ConstraintOf, WeightOf
+from feasible.layers.symbolic import Shape
 from feasible.layouts import ParameterLayout
 
 

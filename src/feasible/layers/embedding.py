@@ -12,8 +12,9 @@ from feasible.arguments import check_integer
 from feasible.known_layouts import register_layouts
 from feasible.known_layouts.torch_layouts import EMBEDDINGS
 from feasible.layers import initializers
-from feasible.layers.layer import Layer, Shape
+from feasible.layers.layer import Layer
 from feasible.layers.roles import ConstraintOf, WeightOf
+from feasible.layers.symbolic import Shape
 
 
 class Embedding(Layer):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +11,6 @@ from torch import nn
 from feasible.layers.modes import in_mode
 from feasible.layers.symbolic import (
     Node,
-    Shape,
     SymbolicTensor,
     map_nest,
     record,
@@ -21,11 +19,31 @@ from feasible.layers.symbolic import (
 )
 from feasible.ops.recording import symbolic_in
 
+_METHODS = ("forward", "compute_output_shape", "compute_mask")
+# Where the methods are that a class has without overriding any.
+_BASES = ("feasible.layers.layer", "feasible.models.layered", "torch.nn.modules.module")
+
 
 class GraphCalls(nn.Module):
     """A module that takes its place in a graph of calls, from which a model is made."""
 
     supports_masking = False
+    # Which of `_METHODS` a class has that are not those of the base classes, and what `call` takes;
+    # found when the class is made, since PyTorch's compiler cannot follow how.
+    _overridden: frozenset[str] = frozenset()
+    _call_options: frozenset[str] = frozenset()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        found = {name: getattr(cls, name, None) for name in _METHODS}
+        cls._overridden = frozenset(
+            name
+            for name, method in found.items()
+            if method is not None and method.__module__ not in _BASES
+        )
+        called = cls.forward if "forward" in cls._overridden else getattr(cls, "call", None)
+        if called is not None:
+            cls._call_options = frozenset(inspect.signature(called).parameters)
 
     def is_symbolic(self, arguments: Any, named: Any) -> bool:
         """Return whether an argument has no values yet.
@@ -64,12 +82,12 @@ class GraphCalls(nn.Module):
             A nest of shapes, and the dtype's name; None where it must be tried.
         """
         layer: Any = self
-        if "forward" in _overridden(type(self)):
+        if "forward" in self._overridden:
             return None
         shapes = map_nest(lambda one: one.shape, inputs, SymbolicTensor)
         layer.check_input(shapes)
         layer.build_once(shapes)
-        if "compute_output_shape" not in _overridden(type(self)):
+        if "compute_output_shape" not in self._overridden:
             return tried_result(layer, (inputs, *others), named)
         parameter = next(self.parameters(), None)
         first = next(symbolic_tensors(inputs))
@@ -93,11 +111,11 @@ class GraphCalls(nn.Module):
 
     def call_options(self) -> frozenset[str]:
         """Return the names of the arguments of `call`, or of `forward` where that is overridden."""
-        return _call_options(type(self))
+        return self._call_options
 
     def makes_masks(self) -> bool:
         """Return whether the class has a `compute_mask` of its own."""
-        return "compute_mask" in _overridden(type(self))
+        return "compute_mask" in self._overridden
 
     @property
     def input(self) -> Any:
@@ -118,31 +136,3 @@ class GraphCalls(nn.Module):
                 "was called on an Input, or stands in a Sequential that begins with one."
             )
         return calls[0]
-
-
-_METHODS = ("forward", "compute_output_shape", "compute_mask")
-
-
-@functools.cache
-def _overridden(kind: type) -> frozenset[str]:
-    """Return which methods a class has that are not those of the base class of layers."""
-    base = next(one for one in kind.__mro__ if "forward" in vars(one) and _is_base(one))
-    return frozenset(
-        name for name in _METHODS if getattr(kind, name, None) is not getattr(base, name, None)
-    )
-
-
-def _is_base(kind: type) -> bool:
-    return GraphCalls in kind.__mro__ and kind.__module__ in (
-        "feasible.layers.layer",
-        "feasible.models.layered",
-    )
-
-
-@functools.cache
-def _call_options(kind: Any) -> frozenset[str]:
-    called = kind.forward if "forward" in _overridden(kind) else kind.call
-    return frozenset(inspect.signature(called).parameters)
-
-
-__all__ = ["GraphCalls", "Shape"]

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from feasible.arguments import InvalidArgumentError
 from feasible.layers.configs import checked_sizes
-from feasible.layers.layer import Layer, Shape
-from feasible.layers.symbolic import Node, SymbolicTensor
+from feasible.layers.layer import Layer
+from feasible.layers.symbolic import Node, Shape, SymbolicTensor
 
 
 class InputLayer(Layer):

@@ -11,8 +11,9 @@ from feasible.known_layouts import register_layouts
 from feasible.known_layouts.torch_layouts import BETA, GAMMA
 from feasible.layers import initializers
 from feasible.layers.axis_arguments import count_from_zero
-from feasible.layers.layer import Layer, Shape
+from feasible.layers.layer import Layer
 from feasible.layers.roles import ConstraintOf, WeightOf
+from feasible.layers.symbolic import Shape
 
 
 class OverAxes(Layer):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from feasible import constraints
 from feasible.known_layouts import layouts_of
-from feasible.layers import initializers
+from feasible.layers import initializers, regularizers
 from feasible.layers.configs import torch_dtype
 from feasible.layers.penalties import Penalized
 from feasible.layers.tensors import as_tensor
@@ -80,8 +80,6 @@ class OwnWeights(Penalized):
         if constraint is not None:
             declare(self, layout, constraints.get(constraint))
         if regularizer is not None:
-            from feasible import regularizers
-
             self.penalties[layout.parameter] = regularizers.get(regularizer)
         return parameter
 

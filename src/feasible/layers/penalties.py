@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from feasible.layers import regularizers
 from feasible.layers.roles import ConstraintOf, layout_of
 from feasible.layers.symbolic import map_nest
 from feasible.near_misses import near_misses
@@ -29,8 +30,6 @@ class RegularizerOf:
         return self if layer is None else layer.penalties.get(self.role)
 
     def __set__(self, layer: nn.Module, value: Any) -> None:
-        from feasible import regularizers
-
         layer.penalties[self.role] = regularizers.get(value)
 
 
@@ -85,8 +84,6 @@ class Penalized(nn.Module):
         given = {role: one for role, one in self.penalties.items() if one is not None}
         if not given:
             return {}
-        from feasible import regularizers
-
         return {f"{role}{_SUFFIX}": regularizers.serialize(one) for role, one in given.items()}
 
     def add_loss(self, loss: Any) -> None:

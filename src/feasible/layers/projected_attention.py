@@ -16,7 +16,8 @@ from feasible.layers.attending import attend, both, visible
 from feasible.layers.axis_arguments import count_from_zero
 from feasible.layers.dropout import Dropout
 from feasible.layers.einsum_dense import EinsumDense
-from feasible.layers.layer import Layer, Shape
+from feasible.layers.layer import Layer
+from feasible.layers.symbolic import Shape
 from feasible.layers.tensors import as_tensor
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from feasible.arguments import InvalidArgumentError, check_choice, check_integer
-from feasible.layers.layer import Layer, Shape
+from feasible.layers.layer import Layer
+from feasible.layers.symbolic import Shape
 
 
 class Flatten(Layer):

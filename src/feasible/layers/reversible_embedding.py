@@ -14,8 +14,9 @@ from feasible.known_layouts import register_layouts
 from feasible.known_layouts.torch_layouts import EMBEDDINGS, KERNEL
 from feasible.layers.configs import torch_dtype
 from feasible.layers.embedding import Embedding
-from feasible.layers.layer import Layer, Shape
+from feasible.layers.layer import Layer
 from feasible.layers.roles import WeightOf
+from feasible.layers.symbolic import Shape
 from feasible.layers.tensors import as_tensor
 
 REVERSE = replace(KERNEL, parameter="reverse_weight", role="reverse_embeddings")

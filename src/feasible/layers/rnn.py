@@ -10,8 +10,9 @@ from torch import Tensor
 from feasible.arguments import InvalidArgumentError
 from feasible.layers import nested
 from feasible.layers.cells import initial_state, map_states, output_shapes, scan
-from feasible.layers.layer import Layer, Shape
+from feasible.layers.layer import Layer
 from feasible.layers.stacked_cells import StackedRNNCells
+from feasible.layers.symbolic import Shape
 from feasible.layers.tensors import as_tensor
 
 

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, TypeVar
 from torch import Tensor
 from torch.nn import functional
 
-from feasible.layers.layer import Layer, Shape
+from feasible.layers.layer import Layer
+from feasible.layers.symbolic import Shape
 from feasible.layers.windows import Ends, check_name, check_sizes, output_size, padding_ends
 
 Value = TypeVar("Value")

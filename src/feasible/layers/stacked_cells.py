@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from feasible.arguments import InvalidArgumentError
 from feasible.layers import nested
 from feasible.layers.cells import initial_state, output_shapes, scan
-from feasible.layers.layer import Layer, Shape
+from feasible.layers.layer import Layer
+from feasible.layers.symbolic import Shape
 from feasible.registry import snake_case
 
 

@@ -131,7 +131,7 @@ class SymbolicTensor(Symbolic):
         raise TypeError(f"{self!r} has no values yet, and cannot be gone through.")
 
     def __getitem__(self, key: Any) -> Any:
-        return record(Operation(_get_item), (self, key), {})
+        return record(Operation(get_item), (self, key), {})
 
     def __add__(self, other: Any) -> Any:
         return ops.add(self, other)
@@ -185,8 +185,17 @@ class SymbolicTensor(Symbolic):
         return ops.greater_equal(self, other)
 
 
-def _get_item(x: Any, key: Any) -> Any:
-    return x[key]
+def get_item(x: Any, key: Any) -> Any:
+    """Return a part of an array.
+
+    Args:
+        x: The array.
+        key: Numbers and slices, one for each axis.
+
+    Returns:
+        The part.
+    """
+    return x[tuple(key) if isinstance(key, list) else key]
 
 
 class Operation(nn.Module):

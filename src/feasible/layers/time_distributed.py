@@ -9,7 +9,8 @@ from torch import Tensor
 
 from feasible.arguments import InvalidArgumentError
 from feasible.layers import nested
-from feasible.layers.layer import Layer, Shape
+from feasible.layers.layer import Layer
+from feasible.layers.symbolic import Shape
 
 
 class TimeDistributed(Layer):

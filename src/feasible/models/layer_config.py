@@ -11,7 +11,7 @@ from torch import nn
 from feasible import constraints
 from feasible.arguments import InvalidArgumentError
 from feasible.constraints import Constraint
-from feasible.layers import InputLayer, Layer, activations, initializers
+from feasible.layers import InputLayer, Layer, activations, initializers, regularizers
 from feasible.layers.configs import layer_arguments
 from feasible.layers.nested import LAYERS
 from feasible.layers.roles import ConstraintOf, layout_of
@@ -231,6 +231,8 @@ def _argument(name: str, value: Any, custom_objects: CustomObjects) -> Any:
         return constraints.deserialize(value, custom_objects)
     if name.endswith("activation"):
         return activations.get(value, custom_objects)
+    if name.endswith("_regularizer"):
+        return regularizers.get(value, custom_objects)
     if name.endswith("_initializer"):
         return initializers.get(value, custom_objects)
     if name in _LAYERS and isinstance(value, dict):

@@ -22,12 +22,14 @@ from feasible.archives import (
     write_archive,
 )
 from feasible.arguments import InvalidArgumentError
+from feasible.layers.symbolic import Operation
 from feasible.layers.tensors import as_tensor
 from feasible.layouts import ParameterLayout
-from feasible.models.chain import chain
 from feasible.models.layer_config import UNSUITABLE
+from feasible.models.model import Model
+from feasible.models.model_config import model_config, model_from_config
+from feasible.models.operation_config import is_operation
 from feasible.models.sequential import Sequential
-from feasible.models.sequential_config import sequential_config, sequential_from_config
 from feasible.models.weight_files import check_built
 from feasible.models.weight_groups import Group, archive_groups, legacy_groups
 from feasible.object_json import FUNCTION, object_entry
@@ -39,7 +41,7 @@ _WITHOUT_EFFECT = ("run_eagerly", "steps_per_execution", "jit_compile", "auto_sc
 
 
 def save_model(model: nn.Module, path: str | os.PathLike[str]) -> None:
-    """Save a Sequential as a Keras archive, which Keras 3 opens too.
+    """Save a model as a Keras archive, which Keras 3 opens too.
 
     Constraints are saved with the layers; ``axis="unit"`` as the axes it stands for. Those that
     Keras lacks, such as `RadialConstraint`, it loads where `feasible.keras` is imported.
@@ -67,7 +69,7 @@ def save_model(model: nn.Module, path: str | os.PathLike[str]) -> None:
     if Path(path).suffix != ".keras":
         raise InvalidArgumentError("save", "path", os.fspath(path), "one that ends in .keras")
     check_built(model, "saved")
-    config = sequential_config(model)
+    config = model_config(model)
     groups = archive_groups(model, {})  # type: ignore[arg-type]
     weights = {path: [_array(view) for _, view in group.views] for path, group in groups.items()}
     names = {path: group.name for path, group in groups.items()}
@@ -79,11 +81,10 @@ def load_model(
     path: str | os.PathLike[str],
     custom_objects: CustomObjects | None = None,
     compile: bool = True,  # noqa: A002  Keras's name
-) -> Sequential:
+) -> Model:
     """Load a model that `save`, or Keras, saved.
 
-    It must be a Sequential, or a functional model that is one chain of layers, which becomes one.
-    Of Keras 3 it may be an archive, of Keras 2 an HDF5 file.
+    It must be a Sequential or a functional model. Of Keras 3 it may be an archive, of Keras 2 an HDF5 file.
 
     Names are looked up among what is known here, what was registered and the custom objects.
     Nothing that the file names is imported, and nothing in it is run.
@@ -132,9 +133,9 @@ def load_model(
     return model.eval()
 
 
-def _model(config: dict[str, Any], custom_objects: CustomObjects, source: str) -> Sequential:
+def _model(config: dict[str, Any], custom_objects: CustomObjects, source: str) -> Model:
     try:
-        return sequential_from_config(config, custom_objects)
+        return model_from_config(config, custom_objects)
     except ValueError as error:
         raise ArchiveError(source, str(error)) from error
 
@@ -156,19 +157,24 @@ def _check_activations(config: Any, source: str) -> None:
         parts = [one for one in parts if isinstance(one, dict | list)]
 
 
-def _groups(archive: Archive | LegacyFile, model: Sequential) -> dict[str, Group]:
+def _groups(archive: Archive | LegacyFile, model: Model) -> dict[str, Group]:
     """Return the weights of a model by where the file has them."""
     if isinstance(archive, LegacyFile):
         return legacy_groups(model)
     return archive_groups(model, dict(_class_names(model, archive.config)))
 
 
-def _class_names(model: Sequential, entry: dict[str, Any]) -> Iterator[tuple[nn.Module, str]]:
+def _class_names(model: Model, entry: dict[str, Any]) -> Iterator[tuple[nn.Module, str]]:
     """Return what the layers' classes are called in a config, as a custom object may be."""
-    entries = [one for one in chain(entry) if one["class_name"] != "InputLayer"]
-    for layer, one in zip(model.layers, entries, strict=True):
+    entries = [one for one in entry["config"]["layers"] if not is_operation(one)]
+    if isinstance(model, Sequential):
+        entries = [one for one in entries if one["class_name"] != "InputLayer"]
+    layers = [layer for layer in model.layers if not isinstance(layer, Operation)]
+    by_name = dict(zip(model.layer_names, model.layers, strict=True))
+    for place, one in enumerate(entries):
+        layer = by_name.get(str(one.get("name")), layers[place])
         yield layer, one["class_name"]
-        if isinstance(layer, Sequential):
+        if isinstance(layer, Model):
             yield from _class_names(layer, one)
 
 

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from feasible.arguments import InvalidArgumentError
 from feasible.layers.graph_calls import GraphCalls
 from feasible.layers.input import InputLayer
-from feasible.layers.layer import Layer, Shape
+from feasible.layers.layer import Layer
 from feasible.layers.modes import in_mode
-from feasible.layers.symbolic import SymbolicTensor, record
+from feasible.layers.symbolic import Shape, SymbolicTensor, record
 from feasible.layers.tensors import as_tensor
 from feasible.models.graph import Graph
 from feasible.models.layer_names import name_for

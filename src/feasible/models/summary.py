@@ -10,7 +10,8 @@ from torch import nn
 from feasible.constraints import Constraint
 from feasible.constraints.function import name_of
 from feasible.known_layouts import layouts_of
-from feasible.layers.layer import Layer, Shape
+from feasible.layers.layer import Layer
+from feasible.layers.symbolic import Shape
 from feasible.models.weight_views import count_params, is_built
 from feasible.report import align_columns
 from feasible.torch.bound_weights import Bound, constraints_of

@@ -1,4 +1,4 @@
-"""The weights of a Sequential by the groups in which Keras's files keep them."""
+"""The weights of a model by the groups in which Keras's files keep them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from feasible.layers import Layer
+from feasible.layers.symbolic import Operation
 from feasible.layouts import ParameterLayout
-from feasible.models.sequential import Sequential
+from feasible.models.model import Model
 from feasible.registry import snake_case
 
 Views = list[tuple[ParameterLayout, Tensor]]
@@ -28,7 +29,7 @@ class Group(NamedTuple):
     views: Views
 
 
-def archive_groups(model: Sequential, stems: Mapping[nn.Module, str]) -> dict[str, Group]:
+def archive_groups(model: Model, stems: Mapping[nn.Module, str]) -> dict[str, Group]:
     """Return the weights of a model by the groups of an archive.
 
     Args:
@@ -38,20 +39,26 @@ def archive_groups(model: Sequential, stems: Mapping[nn.Module, str]) -> dict[st
     Returns:
         Groups by path, such as ``"layers/lstm_1/cell"``: layers are counted by their class.
     """
-    return {"": Group(model.name, []), **dict(_of_layers(model, "layers", stems))}
+    return {"": Group(model.name, []), **dict(_of_layers(model, "layers", stems, set()))}
 
 
 def _of_layers(
-    model: Sequential, prefix: str, stems: Mapping[nn.Module, str]
+    model: Model, prefix: str, stems: Mapping[nn.Module, str], seen: set[nn.Module]
 ) -> Iterator[tuple[str, Group]]:
     used: Counter[str] = Counter()
     for layer in model.layers:
+        if isinstance(layer, Operation):
+            continue
         stem = snake_case(stems.get(layer, type(layer).__name__))
         group = f"{prefix}/{stem}_{used[stem]}" if used[stem] else f"{prefix}/{stem}"
         used[stem] += 1
-        if isinstance(layer, Sequential):
+        # What several models share is kept once, where it is met first.
+        if layer in seen:
+            continue
+        seen.add(layer)
+        if isinstance(layer, Model):
             yield group, Group(layer.name, [])
-            yield from _of_layers(layer, f"{group}/layers", stems)
+            yield from _of_layers(layer, f"{group}/layers", stems, seen)
         else:
             yield from _of_layer(layer, group)
 
@@ -64,7 +71,7 @@ def _of_layer(layer: nn.Module, group: str) -> Iterator[tuple[str, Group]]:
             yield from _of_layer(part, f"{group}/{name}")
 
 
-def legacy_groups(model: Sequential) -> dict[str, Group]:
+def legacy_groups(model: Model) -> dict[str, Group]:
     """Return the weights of a model by the groups of an HDF5 file of Keras 2.
 
     Args:
@@ -77,13 +84,14 @@ def legacy_groups(model: Sequential) -> dict[str, Group]:
     return {
         str(layer.name): Group(str(layer.name), [*_views(layer, True), *_views(layer, False)])
         for layer in model.layers
+        if not isinstance(layer, Operation)
     }
 
 
 def _views(layer: Any, trained: bool) -> Iterator[tuple[ParameterLayout, Tensor]]:
     """Return the weights of a layer and of those within it that are trained, or are not."""
     parts: Sequence[Any] = ()
-    if isinstance(layer, Sequential):
+    if isinstance(layer, Model):
         parts = layer.layers
     elif isinstance(layer, Layer):
         parts = [*layer.sublayers().values()]
