@@ -29,6 +29,8 @@ class Activation(Layer):
         tensor([0., 2.])
     """
 
+    supports_masking = True
+
     def __init__(self, activation: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.activation = activations.get(activation)
@@ -62,6 +64,8 @@ class ReLU(Layer):
         >>> ReLU(max_value=6.0, negative_slope=0.5)([-2.0, 3.0, 9.0])
         tensor([-1.,  3.,  6.])
     """
+
+    supports_masking = True
 
     def __init__(
         self,
@@ -104,6 +108,8 @@ class LeakyReLU(Layer):
         tensor([-1.,  3.])
     """
 
+    supports_masking = True
+
     def __init__(self, negative_slope: float = 0.3, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.negative_slope = check_number("LeakyReLU", "negative_slope", negative_slope, minimum=0)
@@ -139,6 +145,8 @@ class ELU(Layer):
         Linear Units, 2016, equation 16.
     """
 
+    supports_masking = True
+
     def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.alpha = check_number("ELU", "alpha", alpha)
@@ -169,6 +177,8 @@ class Softmax(Layer):
         >>> Softmax()([[0.0, 0.0]])
         tensor([[0.5000, 0.5000]])
     """
+
+    supports_masking = True
 
     def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -57,6 +57,8 @@ class BatchNormalization(Normalization):
         Ioffe, Szegedy: Batch Normalization, 2015, algorithms 1 and 2.
     """
 
+    supports_masking = True
+
     moving_mean = WeightOf("moving_mean")
     moving_variance = WeightOf("moving_variance")
     running_mean: Tensor

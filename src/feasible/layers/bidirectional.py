@@ -71,6 +71,8 @@ class Bidirectional(Layer):
         self.forward_layer = _named(layer, "forward_")
         self.backward_layer = backward
         self._check_alike(self.forward_layer, backward)
+        for direction in (self.forward_layer, backward):
+            direction.zero_output_for_mask = direction.return_sequences
         if not self.trainable:
             self.trainable = False
 
@@ -147,13 +149,36 @@ class Bidirectional(Layer):
         self.forward_layer.build_once(input_shape)
         self.backward_layer.build_once(input_shape)
 
-    def call(self, inputs: Tensor, initial_state: Sequence[Any] | None = None) -> Any:
+    supports_masking = True
+
+    def compute_mask(self, inputs: Any, mask: Any) -> Any:
+        """Return the mask that the output carries.
+
+        Args:
+            inputs: The layer's input.
+            mask: The mask that it carries.
+
+        Returns:
+            The same where the output has steps; None otherwise.
+        """
+        del inputs
+        if not self.return_sequences:
+            return None
+        return mask if self.merge_mode else (mask, mask)
+
+    def call(
+        self,
+        inputs: Tensor,
+        initial_state: Sequence[Any] | None = None,
+        mask: Tensor | None = None,
+    ) -> Any:
         """Take the steps in both directions.
 
         Args:
             inputs: A tensor of shape (batch, steps, ...).
             initial_state: The states before the first step, of the direction of time and then of
                 the other; None for zeros, or, if `stateful`, for those after the batch before.
+            mask: Where steps count, of shape (batch, steps); None for everywhere.
 
         Returns:
             The merged output, or a tuple of both with ``merge_mode=None``. With `return_state`, the
@@ -163,8 +188,8 @@ class Bidirectional(Layer):
         first, second = (
             (None, None) if initial_state is None else (initial_state[:half], initial_state[half:])
         )
-        output = self.forward_layer(inputs, first)
-        reverse = self.backward_layer(inputs, second)
+        output = self.forward_layer(inputs, first, mask=mask)
+        reverse = self.backward_layer(inputs, second, mask=mask)
         states: tuple[Any, ...] = ()
         if self.return_state:
             states = (*output[1:], *reverse[1:])

@@ -12,7 +12,14 @@ from feasible.layers.layer import Layer
 from feasible.layers.symbolic import Shape
 
 
-def scan(cell: Layer, inputs: Tensor, states: Any, return_sequences: bool) -> tuple[Tensor, Any]:
+def scan(
+    cell: Layer,
+    inputs: Tensor,
+    states: Any,
+    return_sequences: bool,
+    mask: Tensor | None = None,
+    zeros: bool = False,
+) -> tuple[Tensor, Any]:
     """Take one step after the other.
 
     Args:
@@ -20,19 +27,66 @@ def scan(cell: Layer, inputs: Tensor, states: Any, return_sequences: bool) -> tu
         inputs: A tensor of shape (batch, steps, ...).
         states: The states before the first step.
         return_sequences: Whether the output of each step is wanted, and not the last alone.
+        mask: Where steps count, of shape (batch, steps); None for everywhere. Elsewhere states stay
+            as they are.
+        zeros: Whether the output of a step that does not count is zeros, and not that of the one
+            before it.
 
     Returns:
         The output, with an axis of steps after the batch if all are wanted, and the last states.
     """
     if hasattr(cell, "scan"):
-        return cell.scan(inputs, states, return_sequences)  # type: ignore[no-any-return]
-    outputs = []
+        return cell.scan(inputs, states, return_sequences, mask, zeros)  # type: ignore[no-any-return]
     call: Callable[..., Any] = cell.call
-    for one in inputs.unbind(1):
-        output, states = call(one, states)
+    return step_by_step(call, inputs, states, return_sequences, mask, zeros)
+
+
+def step_by_step(
+    step: Callable[[Tensor, Any], tuple[Tensor, Any]],
+    inputs: Tensor,
+    states: Any,
+    return_sequences: bool,
+    mask: Tensor | None,
+    zeros: bool,
+) -> tuple[Tensor, Any]:
+    """Take one step after the other.
+
+    Args:
+        step: From a step's input and the states before it to its output and the states after it.
+        inputs: A tensor of shape (batch, steps, ...).
+        states: The states before the first step.
+        return_sequences: Whether the output of each step is wanted, and not the last alone.
+        mask: Where steps count, of shape (batch, steps); None for everywhere. Elsewhere states stay
+            as they are.
+        zeros: Whether the output of a step that does not count is zeros, and not that of the one
+            before it.
+
+    Returns:
+        The output, with an axis of steps after the batch if all are wanted, and the last states.
+    """
+    outputs: list[Tensor] = []
+    counts = [None] * inputs.shape[1] if mask is None else mask.to(torch.bool).unbind(1)
+    before: Tensor | None = None
+    for one, counted in zip(inputs.unbind(1), counts, strict=True):
+        output, after = step(one, states)
+        if counted is not None:
+            other = torch.zeros_like(output) if zeros or before is None else before
+            output = _where(counted, output, other)
+            after = _kept(counted, after, states)
+        states, before = after, output
         if return_sequences:
             outputs.append(output)
     return torch.stack(outputs, 1) if return_sequences else output, states
+
+
+def _where(counted: Tensor, new: Tensor, old: Tensor) -> Tensor:
+    return torch.where(counted.reshape(-1, *(1,) * (new.ndim - 1)), new, old)
+
+
+def _kept(counted: Tensor, new: Any, old: Any) -> Any:
+    if isinstance(new, Tensor):
+        return _where(counted, new, old)
+    return [_kept(counted, *pair) for pair in zip(new, old, strict=True)]
 
 
 def initial_state(cell: Any, batch_size: int) -> list[Any]:

@@ -35,7 +35,6 @@ _SWITCHED_OFF: dict[str, Any] = {
     "input_tensor": None,
     "lora_alpha": None,
     "lora_rank": None,
-    "mask_zero": False,
     "optional": False,
     "quantization_config": None,
     "ragged": False,
@@ -49,7 +48,7 @@ _SWITCHED_OFF: dict[str, Any] = {
     "weights": None,
 }
 # Arguments by which Keras chooses among ways to compute the same, or what to do with masks.
-_WITHOUT_EFFECT = ("implementation", "use_cudnn", "zero_output_for_mask")
+_WITHOUT_EFFECT = ("implementation", "use_cudnn", "input_length")
 _INSTEAD = {
     "weights": "Pass the array as `embeddings_initializer`.",
 }

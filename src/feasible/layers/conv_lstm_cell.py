@@ -165,7 +165,12 @@ class ConvLSTMCell(LongShortTermCell, WindowedLayer):
         return convolution(state, over_two_axes(weight), bias, 1, padding)
 
     def scan(
-        self, inputs: Tensor, states: States, return_sequences: bool
+        self,
+        inputs: Tensor,
+        states: States,
+        return_sequences: bool,
+        mask: Tensor | None = None,
+        zeros: bool = False,
     ) -> tuple[Tensor, list[Tensor]]:
         """Take one step after the other.
 
@@ -173,6 +178,10 @@ class ConvLSTMCell(LongShortTermCell, WindowedLayer):
             inputs: A tensor of shape (batch, steps, ...), in the layer's data format.
             states: The output and the carry before the first step, likewise.
             return_sequences: Whether the output of each step is wanted, and not the last alone.
+            mask: Where steps count, of shape (batch, steps); None for everywhere. Elsewhere states
+                stay as they are.
+            zeros: Whether the output of a step that does not count is zeros, and not that of the
+                one before it.
 
         Returns:
             The output, with an axis of steps after the batch if all are wanted, and the last
@@ -182,6 +191,8 @@ class ConvLSTMCell(LongShortTermCell, WindowedLayer):
             self._channels_first(inputs, 1),
             [self._channels_first(state, 0) for state in states],
             return_sequences,
+            mask,
+            zeros,
         )
         return self._as_given(output, int(return_sequences)), [
             self._as_given(state, 0) for state in states

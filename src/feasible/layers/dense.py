@@ -43,6 +43,8 @@ class Dense(Layer):
         (torch.Size([3, 2]), torch.Size([2, 3]))
     """
 
+    supports_masking = True
+
     kernel = WeightOf("kernel")
     kernel_constraint = ConstraintOf("kernel")
     bias_constraint = ConstraintOf("bias")

@@ -15,6 +15,7 @@ from feasible.layers import initializers
 from feasible.layers.layer import Layer
 from feasible.layers.roles import ConstraintOf, WeightOf
 from feasible.layers.symbolic import Shape
+from feasible.layers.tensors import as_tensor
 
 
 class Embedding(Layer):
@@ -28,6 +29,7 @@ class Embedding(Layer):
         embeddings_initializer: Initial values of the vectors, of shape (input_dim, output_dim).
         embeddings_constraint: The vectors' constraint; ``axis=1`` or ``"unit"`` takes one norm a
             vector.
+        mask_zero: Whether steps whose id is 0 do not count in the layers that follow.
         **kwargs: Arguments of every layer: name, trainable, dtype, input_shape.
 
     Raises:
@@ -50,6 +52,7 @@ class Embedding(Layer):
         output_dim: int,
         embeddings_initializer: Any = "uniform",
         embeddings_constraint: Any = None,
+        mask_zero: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -57,6 +60,7 @@ class Embedding(Layer):
         self.output_dim = check_integer("Embedding", "output_dim", output_dim)
         self.embeddings_initializer = initializers.get(embeddings_initializer)
         self.embeddings_constraint = embeddings_constraint
+        self.mask_zero = bool(mask_zero)
 
     def build(self, input_shape: Shape) -> None:
         """Make the vectors.
@@ -91,6 +95,19 @@ class Embedding(Layer):
                 f"{self.name}: ids must be from 0 to {self.input_dim - 1}. Received: ids from "
                 f"{inputs.min()} to {inputs.max()}."
             ) from error
+
+    def compute_mask(self, inputs: Any, mask: Any) -> Any:
+        """Return the mask that the output carries.
+
+        Args:
+            inputs: The ids.
+            mask: The mask that they carry.
+
+        Returns:
+            Where ids are not 0, with `mask_zero`; None otherwise.
+        """
+        del mask
+        return as_tensor(inputs) != 0 if self.mask_zero else None
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the sizes of the output.

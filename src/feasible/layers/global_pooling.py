@@ -163,6 +163,32 @@ class GlobalAveragePooling1D(GlobalAveragePooling):
     """
 
     rank: ClassVar[int] = 1
+    supports_masking = True
+
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Take the mean of each channel over the steps that count.
+
+        Args:
+            inputs: A tensor in the layer's data format.
+            mask: Where steps count, of shape (batch, steps); None for everywhere.
+
+        Returns:
+            A tensor of shape (batch, channels), or with the axes of the input.
+        """
+        if mask is None:
+            return super().call(inputs)
+        axis = self.spatial_axes[0]
+        counted = mask.to(inputs.dtype).unsqueeze(-1 if axis == 1 else 1)
+        return (inputs * counted).sum(axis, self.keepdims) / counted.sum(axis, self.keepdims)
+
+    def compute_mask(self, inputs: Any, mask: Any) -> None:
+        """Return that the output has no steps.
+
+        Args:
+            inputs: The layer's input.
+            mask: The mask that it carries.
+        """
+        del inputs, mask
 
 
 class GlobalAveragePooling2D(GlobalAveragePooling):

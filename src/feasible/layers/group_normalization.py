@@ -42,6 +42,8 @@ class GroupNormalization(Normalization):
         Wu, He: Group Normalization, 2018.
     """
 
+    supports_masking = True
+
     def __init__(
         self,
         groups: int = 32,

@@ -40,6 +40,8 @@ class LayerNormalization(Normalization):
         Ba, Kiros, Hinton: Layer Normalization, 2016.
     """
 
+    supports_masking = True
+
     def __init__(
         self,
         axis: int | Sequence[int] = -1,

@@ -41,6 +41,8 @@ class PReLU(Layer):
         He et al.: Delving Deep into Rectifiers, 2015, equation 1.
     """
 
+    supports_masking = True
+
     alpha = WeightOf("alpha")
     alpha_constraint = ConstraintOf("alpha")
     weight: nn.Parameter

@@ -17,6 +17,7 @@ from feasible.layers.axis_arguments import count_from_zero
 from feasible.layers.dropout import Dropout
 from feasible.layers.einsum_dense import EinsumDense
 from feasible.layers.layer import Layer
+from feasible.layers.masks import mask_of
 from feasible.layers.symbolic import Shape
 from feasible.layers.tensors import as_tensor
 
@@ -30,6 +31,8 @@ class ConstraintOfProjections:
     Args:
         role: What the weight is to a projection, such as ``"kernel"``.
     """
+
+    supports_masking = True
 
     def __init__(self, role: str) -> None:
         self.argument = f"{role}_constraint"
@@ -275,6 +278,7 @@ class ProjectedAttention(Layer):
             **{name: (None, *shape[1:]) for name, shape in others.items()},
         )
         mask = None if attention_mask is None else as_tensor(attention_mask)
+        mask = _with_carried(mask, query, value, key)
         found, shares = self._attend(
             self.query_dense(query),
             self.key_dense(value if key is None else key),
@@ -370,3 +374,20 @@ class ProjectedAttention(Layer):
 def _joined(tensor: Tensor, batch_axes: int) -> Tensor:
     """Return (*batch, heads, *places, size) as (batch, heads, places, size)."""
     return tensor.flatten(batch_axes + 1, -2).flatten(0, batch_axes - 1)
+
+
+def _with_carried(mask: Tensor | None, query: Any, value: Any, key: Any) -> Tensor | None:
+    """Return a mask of shape (batch, queries, keys) to which those that inputs carry are added."""
+    of_query, of_value, of_key = map(mask_of, (query, value, key))
+    for found, axis in ((of_query, -1), (of_value, -2), (of_key, -2)):
+        if found is not None:
+            seen = found.to(torch.bool).unsqueeze(axis)
+            if mask is None:
+                mask = seen
+            elif mask.ndim == 4:
+                mask = mask.to(torch.bool) & seen.unsqueeze(1)
+            else:
+                mask = mask.to(torch.bool) & seen
+    if mask is not None and mask.ndim == 3:
+        mask = mask.expand(-1, query.shape[1], (value if key is None else key).shape[1])
+    return mask

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from feasible.arguments import check_number
 from feasible.known_layouts.torch_layouts import KERNEL
 from feasible.layers import activations, initializers
+from feasible.layers.cells import step_by_step
 from feasible.layers.random_layer import RandomLayer
 from feasible.layers.roles import ConstraintOf, WeightOf
 
@@ -208,7 +209,12 @@ class RecurrentCell(RandomLayer, ABC):
         return torch.cat([by(inputs * mask, kernel, own) for mask, kernel, own in parts], axis)
 
     def scan(
-        self, inputs: Tensor, states: States, return_sequences: bool
+        self,
+        inputs: Tensor,
+        states: States,
+        return_sequences: bool,
+        mask: Tensor | None = None,
+        zeros: bool = False,
     ) -> tuple[Tensor, list[Tensor]]:
         """Take one step after the other.
 
@@ -216,6 +222,10 @@ class RecurrentCell(RandomLayer, ABC):
             inputs: A tensor of shape (batch, steps, ...).
             states: The states before the first step.
             return_sequences: Whether the output of each step is wanted, and not the last alone.
+            mask: Where steps count, of shape (batch, steps); None for everywhere. Elsewhere states
+                stay as they are.
+            zeros: Whether the output of a step that does not count is zeros, and not that of the
+                one before it.
 
         Returns:
             The output, with an axis of steps after the batch if all are wanted, and the last
@@ -223,13 +233,14 @@ class RecurrentCell(RandomLayer, ABC):
         """
         masks = self.draw_masks(inputs[:, :1], self.dropout)
         projected = self.masked(self.map_inputs, inputs, self.weight, self.input_bias, masks, 2)
-        masks = self.draw_masks(states[0], self.recurrent_dropout)
-        outputs = []
-        for one in projected.unbind(1):
-            states = self.step(one, states, masks)
-            if return_sequences:
-                outputs.append(states[0])
-        return torch.stack(outputs, 1) if return_sequences else states[0], list(states)
+        drawn = self.draw_masks(states[0], self.recurrent_dropout)
+
+        def step(one: Tensor, before: Any) -> tuple[Tensor, Any]:
+            after = self.step(one, before, drawn)
+            return after[0], after
+
+        output, last = step_by_step(step, projected, states, return_sequences, mask, zeros)
+        return output, list(last)
 
     def call(  # type: ignore[override]
         self, inputs: Tensor, states: States | Tensor

@@ -28,6 +28,8 @@ class RNN(Layer):
         go_backwards: Whether the last step is taken first.
         stateful: Whether a batch begins with the states that the one before it ended with.
         unroll: What Keras unrolls on other backends; no difference here.
+        zero_output_for_mask: Whether the output of a step that does not count is zeros, and not
+            that of the one before it.
         **kwargs: Arguments of every layer: name, trainable, dtype, input_shape.
 
     Raises:
@@ -49,6 +51,7 @@ class RNN(Layer):
         go_backwards: bool = False,
         stateful: bool = False,
         unroll: bool = False,
+        zero_output_for_mask: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -65,6 +68,7 @@ class RNN(Layer):
         self.go_backwards = bool(go_backwards)
         self.stateful = bool(stateful)
         self.unroll = bool(unroll)
+        self.zero_output_for_mask = bool(zero_output_for_mask)
         # Those with which the next batch begins, nested as the cell's.
         self.states: Any = None
         if not self.trainable:
@@ -113,13 +117,21 @@ class RNN(Layer):
         """Begin the next batch with the states that the first began with."""
         self.reset_state()
 
-    def call(self, inputs: Tensor, initial_state: Sequence[Any] | None = None) -> Any:
+    supports_masking = True
+
+    def call(
+        self,
+        inputs: Tensor,
+        initial_state: Sequence[Any] | None = None,
+        mask: Tensor | None = None,
+    ) -> Any:
         """Take the steps.
 
         Args:
             inputs: A tensor of shape (batch, steps, ...).
             initial_state: The states before the first step; None for zeros, or, if `stateful`, for
                 those after the batch before.
+            mask: Where steps count, of shape (batch, steps); None for everywhere.
 
         Returns:
             The output of the last step, or of all of them. With `return_state`, a tuple of that and
@@ -133,12 +145,30 @@ class RNN(Layer):
         elif isinstance(initial_state, Tensor):
             initial_state = [initial_state]
         states = map_states(lambda state: as_tensor(state).to(inputs), initial_state)
+        if isinstance(mask, list | tuple):
+            mask = mask[0]
         if self.go_backwards:
             inputs = inputs.flip(1)
-        output, states = scan(self.cell, inputs, states, self.return_sequences)
+            mask = None if mask is None else mask.flip(1)
+        output, states = scan(
+            self.cell, inputs, states, self.return_sequences, mask, self.zero_output_for_mask
+        )
         if self.stateful:
             self.states = map_states(Tensor.detach, states)
         return (output, *states) if self.return_state else output
+
+    def compute_mask(self, inputs: Any, mask: Any) -> Any:
+        """Return the mask that the output carries.
+
+        Args:
+            inputs: The layer's input.
+            mask: The mask that it carries.
+
+        Returns:
+            The same where the output has steps; None otherwise.
+        """
+        del inputs
+        return mask if self.return_sequences else None
 
     def _first_states(self, batch_size: int) -> Any:
         if self.states is None:

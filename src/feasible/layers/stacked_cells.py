@@ -99,13 +99,24 @@ class StackedRNNCells(Layer):
         """
         return [initial_state(cell, batch_size) for cell in self._layers()]
 
-    def scan(self, inputs: Tensor, states: Any, return_sequences: bool) -> tuple[Tensor, list[Any]]:
+    def scan(
+        self,
+        inputs: Tensor,
+        states: Any,
+        return_sequences: bool,
+        mask: Tensor | None = None,
+        zeros: bool = False,
+    ) -> tuple[Tensor, list[Any]]:
         """Take one step after the other, all of a cell before those of the next one.
 
         Args:
             inputs: A tensor of shape (batch, steps, ...).
             states: A list of each cell's states before the first step.
             return_sequences: Whether the output of each step is wanted, and not the last alone.
+            mask: Where steps count, of shape (batch, steps); None for everywhere. Elsewhere states
+                stay as they are.
+            zeros: Whether the output of a step that does not count is zeros, and not that of the
+                one before it.
 
         Returns:
             The output, with an axis of steps after the batch if all are wanted, and the last
@@ -113,7 +124,8 @@ class StackedRNNCells(Layer):
         """
         cells, found = self._layers(), []
         for cell, before in zip(cells, states, strict=True):
-            inputs, after = scan(cell, inputs, before, return_sequences or cell is not cells[-1])
+            wanted = return_sequences or cell is not cells[-1]
+            inputs, after = scan(cell, inputs, before, wanted, mask, zeros)
             found.append(after)
         return inputs, found
 

@@ -347,6 +347,14 @@ def _zeros(one: SymbolicTensor, size: int) -> Tensor:
 
 
 def tensors_in(nest: Any) -> Iterator[Tensor]:
+    """Return the tensors in tuples, lists and dicts.
+
+    Args:
+        nest: A nest of anything.
+
+    Yields:
+        The tensors, in order.
+    """
     if isinstance(nest, Tensor):
         yield nest
     elif isinstance(nest, dict | tuple | list):

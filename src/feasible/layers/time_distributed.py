@@ -31,6 +31,8 @@ class TimeDistributed(Layer):
         torch.Size([2, 7, 8, 8, 4])
     """
 
+    supports_masking = True
+
     def __init__(self, layer: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         layer = nested.get(layer)
@@ -68,15 +70,20 @@ class TimeDistributed(Layer):
         """Return the input as the layer casts it."""
         return self.layer._cast(inputs)
 
-    def call(self, inputs: Tensor) -> Tensor:
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         """Apply the layer to each step.
 
         Args:
             inputs: A tensor of shape (batch, steps, ...).
+            mask: Where steps count, of shape (batch, steps), for a layer that takes a mask.
 
         Returns:
             A tensor of shape (batch, steps, ...).
         """
+        if mask is not None and "mask" in self.layer.call_options():
+            steps = zip(inputs.unbind(1), mask.unbind(1), strict=True)
+            call: Any = self.layer.call
+            return torch.stack([call(one, mask=counted) for one, counted in steps], 1)
         if self._depends_on_batch():
             return torch.stack([self.layer.call(one) for one in inputs.unbind(1)], 1)
         output = self.layer.call(inputs.flatten(0, 1))

@@ -134,7 +134,12 @@ class UnitsCell(RecurrentCell):
         return [self.weight, self.recurrent_weight, self.bias, torch.zeros_like(self.bias)]
 
     def scan(
-        self, inputs: Tensor, states: States, return_sequences: bool
+        self,
+        inputs: Tensor,
+        states: States,
+        return_sequences: bool,
+        mask: Tensor | None = None,
+        zeros: bool = False,
     ) -> tuple[Tensor, list[Tensor]]:
         """Take one step after the other, all by one function of PyTorch's if there is one.
 
@@ -142,14 +147,19 @@ class UnitsCell(RecurrentCell):
             inputs: A tensor of shape (batch, steps, in).
             states: The states before the first step.
             return_sequences: Whether the output of each step is wanted, and not the last alone.
+            mask: Where steps count, of shape (batch, steps); None for everywhere. Elsewhere states
+                stay as they are.
+            zeros: Whether the output of a step that does not count is zeros, and not that of the
+                one before it.
 
         Returns:
             The output, of shape (batch, units), or (batch, steps, units) if all are wanted, and the
             last states.
         """
         kernel = self.kernel_of_pytorch
-        if kernel is None or (self.training and self.recurrent_dropout > 0):
-            return super().scan(inputs, states, return_sequences)
+        is_plain = mask is None and not (self.training and self.recurrent_dropout > 0)
+        if kernel is None or not is_plain:
+            return super().scan(inputs, states, return_sequences, mask, zeros)
         masks = self.draw_masks(inputs[:, :1], self.dropout)
         if masks is not None:
             inputs = inputs * masks[0]

@@ -156,13 +156,13 @@ def model_from_config(entry: Any, custom_objects: CustomObjects) -> Model:
     read = _sequential if entry["class_name"] == "Sequential" else _functional
     try:
         return read(entry["config"], custom_objects)
-    except _Unreadable:
+    except _UnreadableError:
         raise
     except UNSUITABLE as error:
-        raise _Unreadable(f"the model {name!r} cannot be built: {error}") from error
+        raise _UnreadableError(f"the model {name!r} cannot be built: {error}") from error
 
 
-class _Unreadable(ValueError):
+class _UnreadableError(ValueError):
     """What says already which model it is about."""
 
 

@@ -84,7 +84,8 @@ def load_model(
 ) -> Model:
     """Load a model that `save`, or Keras, saved.
 
-    It must be a Sequential or a functional model. Of Keras 3 it may be an archive, of Keras 2 an HDF5 file.
+    It must be a Sequential or a functional model. Of Keras 3 it may be an archive, of Keras 2 an
+    HDF5 file.
 
     Names are looked up among what is known here, what was registered and the custom objects.
     Nothing that the file names is imported, and nothing in it is run.
