@@ -23,6 +23,8 @@ _METHODS = ("forward", "compute_output_shape", "compute_mask")
 # Where the methods are that a class has without overriding any.
 _BASES = ("feasible.layers.layer", "feasible.models.layered", "torch.nn.modules.module")
 
+_OF_PYTORCH = ("_modules", "_parameters", "_buffers", "_calls", "_added")
+
 
 class GraphCalls(nn.Module):
     """A module that takes its place in a graph of calls, from which a model is made."""
@@ -44,6 +46,30 @@ class GraphCalls(nn.Module):
         called = cls.forward if "forward" in cls._overridden else getattr(cls, "call", None)
         if called is not None:
             cls._call_options = frozenset(inspect.signature(called).parameters)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, list | tuple | dict) and "_modules" in vars(self):
+            # Where its modules stand among the others, in the order of assignments.
+            vars(self).setdefault("_list_places", {})[name] = len(self._modules)
+        super().__setattr__(name, value)
+
+    def take_lists(self) -> None:
+        """Take the modules in lists and dicts that are attributes for parts of this one.
+
+        PyTorch knows those alone that are attributes themselves, or in its own lists.
+        """
+        children = list(self._modules.items())
+        for name, place in reversed(vars(self).get("_list_places", {}).items()):
+            value = vars(self).get(name)
+            if name in _OF_PYTORCH or name in self._modules or not value:
+                continue
+            parts = list(value.values()) if isinstance(value, dict) else value
+            found = [part for part in parts if isinstance(part, nn.Module)]
+            if found:
+                children.insert(place, (name, nn.ModuleList(found)))
+        if len(children) > len(self._modules):
+            self._modules.clear()
+            self._modules.update(children)
 
     def is_symbolic(self, arguments: Any, named: Any) -> bool:
         """Return whether an argument has no values yet.

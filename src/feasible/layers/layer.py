@@ -138,6 +138,7 @@ class Layer(GraphCalls, OwnWeights, Penalized):
         if self.built:
             return
         self.check_input(input_shape, **others)
+        self.take_lists()
         # The first input may come in an evaluation, but the parameters are to be trained.
         with torch.inference_mode(False), torch.device(device or torch.get_default_device()):
             self.build(input_shape, **others)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from feasible.layers.tensors import as_tensor
 from feasible.layers.variable import Variable
 from feasible.layouts import ParameterLayout
 from feasible.ops import convert_to_numpy
+from feasible.registry import snake_case
 from feasible.torch.bound_weights import declare
 
 
@@ -163,7 +165,7 @@ class OwnWeights(Penalized):
         Returns:
             Layers by the name under which Keras keeps their weights in this one's.
         """
-        return {name: part for name, part in self.named_children() if isinstance(part, OwnWeights)}
+        return dict(layers_by_path(self))
 
     def all_weight_views(self) -> list[tuple[ParameterLayout, Tensor]]:
         """Return what `weight_views` returns of this layer and of those that it is made of.
@@ -241,6 +243,43 @@ class OwnWeights(Penalized):
     def non_trainable_variables(self) -> list[Tensor]:
         """The weights that are not trained: states, and all where the layer is frozen."""
         return self.non_trainable_weights
+
+
+def layers_by_path(module: nn.Module) -> Iterator[tuple[str, OwnWeights]]:
+    """Return the layers that a module is made of.
+
+    Args:
+        module: The module.
+
+    Yields:
+        The path under which Keras keeps a layer's weights in the module's, and the layer: its
+        attribute's name; for one in a list, that of the list and of its class, counted.
+    """
+    for name, part in module.named_children():
+        if isinstance(part, OwnWeights):
+            yield name, part
+        elif isinstance(part, nn.ModuleList):
+            for own, one in zip(counted_names(part), part, strict=True):
+                if isinstance(one, OwnWeights):
+                    yield f"{name}/{own}", one
+
+
+def counted_names(modules: Iterable[nn.Module]) -> list[str]:
+    """Return names for modules in a list, as Keras makes them: dense, dense_1, lstm.
+
+    Args:
+        modules: The modules.
+
+    Returns:
+        A name for each.
+    """
+    used: Counter[str] = Counter()
+    names = []
+    for module in modules:
+        stem = snake_case(type(module).__name__)
+        names.append(f"{stem}_{used[stem]}" if used[stem] else stem)
+        used[stem] += 1
+    return names
 
 
 def variables_of(layer: OwnWeights) -> list[Tensor]:

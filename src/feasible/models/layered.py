@@ -54,6 +54,7 @@ class LayeredModule(GraphCalls):
         self.name = checked_name(type(self).__name__, name)
         self.named = name is not None
         self._trainable = True
+        self._has_lists = False
         self.graph: Graph | None = None
         # Names of layers in the graph, as the state_dict has them.
         self._graph_names: list[str] = []
@@ -85,6 +86,9 @@ class LayeredModule(GraphCalls):
         if training is not None and bool(training) != self.training:
             with in_mode(self, training=bool(training)):
                 return self(*arguments, **named)
+        if not self._has_lists:
+            self.take_lists()
+            self._has_lists = True
         if not _RUNNING:
             forget_losses(self)
         _RUNNING.append(self)
@@ -183,6 +187,11 @@ class LayeredModule(GraphCalls):
         """
         return self.graph
 
+    @property
+    def is_made_of_layers(self) -> bool:
+        """Whether the layers are all there is to the model, as in one made of calls."""
+        return self.graph is not None
+
     def _own_graph(self, what: str) -> Graph:
         graph = self.find_graph()
         if graph is None:
@@ -240,12 +249,21 @@ class LayeredModule(GraphCalls):
     @property
     def layers(self) -> list[nn.Module]:
         """The layers, in order."""
-        return [self._modules[name] for name in self.layer_names]  # type: ignore[misc]
+        return [self.get_submodule(name) for name in self.layer_names]
 
     @property
     def layer_names(self) -> list[str]:
         """The layers' names, in order."""
-        return self._graph_names or [name for name, _ in self.named_children()]
+        if self._graph_names:
+            return self._graph_names
+        self.take_lists()
+        names: list[str] = []
+        for name, child in self.named_children():
+            is_list = isinstance(child, nn.ModuleList)
+            names.extend(f"{name}.{at}" for at in range(len(child))) if is_list else names.append(
+                name
+            )
+        return names
 
     @property
     def built(self) -> bool:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from feasible.models import data, weight_files
+from feasible.models import data
 from feasible.models.compiled import CompiledModel, Values, as_return_value
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ class Model(CompiledModel):
         return data.concatenate_outputs(outputs)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Save a Sequential as a Keras archive, which `load_model` and Keras 3 open.
+        """Save a model as a Keras archive, which `load_model` and Keras 3 open.
 
         Constraints are saved with the layers; ``axis="unit"`` as the axes it stands for. Those that
         Keras lacks, such as `RadialConstraint`, must be passed to its `load_model` as custom
@@ -231,21 +231,23 @@ class Model(CompiledModel):
         saving.save_model(self, path)
 
     def save_weights(self, path: str | os.PathLike[str]) -> None:
-        """Save the weights, states included, as safetensors.
+        """Save the weights, states included.
 
         A file that is there is replaced when the new one is whole.
 
         Args:
-            path: Where to: a path that ends in ``.safetensors``.
+            path: Where to: a path that ends in ``.safetensors``, or in ``.weights.h5``, Keras's own.
 
         Raises:
             ValueError: If a layer has no weights yet, because no input has been seen.
             InvalidArgumentError: If the path cannot be used.
         """
+        from feasible.models import weight_files
+
         weight_files.save_weights(self, path)
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
-        """Load the weights from a safetensors file, all of them or none.
+        """Load the weights from a file, all of them or none.
 
         Args:
             path: The file.
@@ -257,4 +259,6 @@ class Model(CompiledModel):
                 changed then.
             InvalidArgumentError: If the path does not end in ``.safetensors``.
         """
+        from feasible.models import weight_files
+
         weight_files.load_weights(self, path)

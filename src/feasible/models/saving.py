@@ -8,29 +8,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from feasible.archives import (
     Archive,
     ArchiveError,
     LegacyFile,
-    WeightSpec,
     open_archive,
     write_archive,
 )
 from feasible.arguments import InvalidArgumentError
 from feasible.layers.symbolic import Operation
 from feasible.layers.tensors import as_tensor
-from feasible.layouts import ParameterLayout
 from feasible.models.layer_config import UNSUITABLE
 from feasible.models.model import Model
 from feasible.models.model_config import model_config, model_from_config
 from feasible.models.operation_config import is_operation
 from feasible.models.sequential import Sequential
-from feasible.models.weight_files import check_built
+from feasible.models.weight_files import as_array, as_weight, check_built, spec_of
 from feasible.models.weight_groups import Group, archive_groups, legacy_groups
 from feasible.object_json import FUNCTION, object_entry
 from feasible.registry import CustomObjects
@@ -71,7 +67,7 @@ def save_model(model: nn.Module, path: str | os.PathLike[str]) -> None:
     check_built(model, "saved")
     config = model_config(model)
     groups = archive_groups(model, {})  # type: ignore[arg-type]
-    weights = {path: [_array(view) for _, view in group.views] for path, group in groups.items()}
+    weights = {path: [as_array(view) for _, view in group.views] for path, group in groups.items()}
     names = {path: group.name for path, group in groups.items()}
     with replacing(path) as file:
         write_archive(file, config, weights, names)
@@ -114,14 +110,14 @@ def load_model(
             warnings.simplefilter("ignore")
             sketch = _model(archive.config, known, source)
         wanted = {
-            name: [_spec(*pair) for pair in group.views]
+            name: [spec_of(*pair) for pair in group.views]
             for name, group in _groups(archive, sketch).items()
         }
         weights = archive.read_weights(wanted)
     model = _model(archive.config, known, source)
     for name, group in _groups(archive, model).items():
         for (_, view), array in zip(group.views, weights[name], strict=True):
-            view.copy_(as_tensor(_tensor(array)))
+            view.copy_(as_tensor(as_weight(array)))
     if compile and archive.config.get("compile_config"):
         try:
             model.compile(**_compile_arguments(archive.config["compile_config"], known))
@@ -177,26 +173,6 @@ def _class_names(model: Model, entry: dict[str, Any]) -> Iterator[tuple[nn.Modul
         yield layer, one["class_name"]
         if isinstance(layer, Model):
             yield from _class_names(layer, one)
-
-
-def _spec(layout: ParameterLayout, view: Tensor) -> WeightSpec:
-    return WeightSpec(layout.role, tuple(view.shape), str(view.dtype).removeprefix("torch."))
-
-
-def _array(view: Tensor) -> NDArray[Any]:
-    """Return a weight as an array; the two bytes of bfloat16, which NumPy lacks, as they are."""
-    # PyTorch transposes faster than NumPy, which would have to when the file is written.
-    view = view.cpu().contiguous()
-    if view.dtype == torch.bfloat16:
-        return view.view(torch.int16).numpy().view("V2")
-    return view.numpy()
-
-
-def _tensor(array: NDArray[Any]) -> Tensor | NDArray[Any]:
-    """Return what `_array` made of a weight."""
-    if array.dtype == "V2":
-        return torch.from_numpy(array.view(np.int16).copy()).view(torch.bfloat16)
-    return array
 
 
 def _compile_arguments(config: dict[str, Any], custom_objects: CustomObjects) -> dict[str, Any]:

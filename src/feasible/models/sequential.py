@@ -149,6 +149,11 @@ class Sequential(Model):
         for place, layer in enumerate(self.layers):
             self._shapes[place] = shape = _built(layer, shape)
 
+    @property
+    def is_made_of_layers(self) -> bool:
+        """Whether the layers are all there is to the model."""
+        return True
+
     def find_graph(self) -> Graph | None:
         """Return the graph of calls of the layers, from an Input.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -39,28 +39,51 @@ def archive_groups(model: Model, stems: Mapping[nn.Module, str]) -> dict[str, Gr
     Returns:
         Groups by path, such as ``"layers/lstm_1/cell"``: layers are counted by their class.
     """
-    return {"": Group(model.name, []), **dict(_of_layers(model, "layers", stems, set()))}
+    return {"": Group(model.name, []), **dict(_of_model(model, "", stems, set()))}
 
 
-def _of_layers(
+def _of_model(
     model: Model, prefix: str, stems: Mapping[nn.Module, str], seen: set[nn.Module]
 ) -> Iterator[tuple[str, Group]]:
-    used: Counter[str] = Counter()
-    for layer in model.layers:
-        if isinstance(layer, Operation):
-            continue
-        stem = snake_case(stems.get(layer, type(layer).__name__))
-        group = f"{prefix}/{stem}_{used[stem]}" if used[stem] else f"{prefix}/{stem}"
-        used[stem] += 1
-        # What several models share is kept once, where it is met first.
+    # What several models, or places in one, share is kept once, where it is met first.
+    for path, layer in _places(model, stems):
         if layer in seen:
             continue
         seen.add(layer)
+        group = f"{prefix}{path}"
         if isinstance(layer, Model):
             yield group, Group(layer.name, [])
-            yield from _of_layers(layer, f"{group}/layers", stems, seen)
+            yield from _of_model(layer, f"{group}/", stems, seen)
         else:
             yield from _of_layer(layer, group)
+
+
+def _places(model: Model, stems: Mapping[nn.Module, str]) -> Iterator[tuple[str, nn.Module]]:
+    """Return where the layers of a model are met: by attribute, and in its list of layers."""
+    layers = [layer for layer in model.layers if not isinstance(layer, Operation)]
+    if model.is_made_of_layers:
+        attributes: dict[str, nn.Module] = {}
+    else:
+        layers = list(_flat(layers))
+        attributes = dict(model.named_children())
+    for name in sorted([*attributes, "layers"]):
+        part = attributes.get(name)
+        if name == "layers" or isinstance(part, nn.ModuleList):
+            used: Counter[str] = Counter()
+            for layer in layers if name == "layers" else _flat([part]):
+                stem = snake_case(stems.get(layer, type(layer).__name__))
+                yield f"{name}/{stem}_{used[stem]}" if used[stem] else f"{name}/{stem}", layer
+                used[stem] += 1
+        elif part is not None:
+            yield name, part
+
+
+def _flat(modules: Iterable[nn.Module | None]) -> Iterator[nn.Module]:
+    for module in modules:
+        if isinstance(module, nn.ModuleList):
+            yield from _flat(module)
+        elif module is not None:
+            yield module
 
 
 def _of_layer(layer: nn.Module, group: str) -> Iterator[tuple[str, Group]]:

@@ -72,13 +72,11 @@ def weight_views(
 
 
 def _children(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Return what is in a module, in Keras's order."""
-    names = getattr(module, "layer_names", None)
+    """Return what is in a module, in Keras's order, each once."""
+    names: list[str] = getattr(module, "_graph_names", None) or []
+    of_graph = [(name, module._modules[name]) for name in names]
     seen: set[nn.Module] = set()
-    for name, child in [
-        *((name, module._modules[name]) for name in names or ()),
-        *module.named_children(),
-    ]:
+    for name, child in [*of_graph, *module.named_children()]:
         if child is not None and child not in seen:
             seen.add(child)
             yield name, child
