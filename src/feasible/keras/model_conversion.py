@@ -34,7 +34,7 @@ def to_keras(model: Model, custom_objects: CustomObjects | None = None) -> Any:
         A `keras.Sequential` or functional model, not compiled.
 
     Raises:
-        ValueError: If it is not a Sequential or a functional model of layers that Keras has, or not built.
+        ValueError: If it is no built Sequential or functional model of layers that Keras has.
 
     Example:
         >>> from feasible.layers import Dense

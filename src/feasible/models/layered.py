@@ -249,7 +249,14 @@ class LayeredModule(GraphCalls):
     @property
     def layers(self) -> list[nn.Module]:
         """The layers, in order."""
-        return [self.get_submodule(name) for name in self.layer_names]
+        found: list[nn.Module] = []
+        for path in self.layer_names:
+            module: Any = self
+            # Not by get_submodule, for which a list of the user's own is in the way.
+            for name in path.split("."):
+                module = module._modules[name]
+            found.append(module)
+        return found
 
     @property
     def layer_names(self) -> list[str]:

@@ -236,7 +236,7 @@ class Model(CompiledModel):
         A file that is there is replaced when the new one is whole.
 
         Args:
-            path: Where to: a path that ends in ``.safetensors``, or in ``.weights.h5``, Keras's own.
+            path: Where to: a path that ends in ``.safetensors``, or in ``.weights.h5``.
 
         Raises:
             ValueError: If a layer has no weights yet, because no input has been seen.
