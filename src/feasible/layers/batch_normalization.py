@@ -12,9 +12,9 @@ from feasible.known_layouts import register_layouts
 from feasible.known_layouts.torch_layouts import BETA, GAMMA
 from feasible.layers import initializers
 from feasible.layers.axis_arguments import check_axes
-from feasible.layers.layer import Shape
 from feasible.layers.normalization import Normalization
 from feasible.layers.roles import WeightOf
+from feasible.layers.symbolic import Shape
 from feasible.layouts import ParameterLayout
 
 MOVING_MEAN = ParameterLayout("running_mean", "moving_mean", "*unit", unit="*unit")

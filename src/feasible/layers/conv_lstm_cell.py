@@ -11,10 +11,10 @@ from torch.nn import functional
 from feasible.arguments import check_integer
 from feasible.known_layouts.torch_layouts import BIAS, KERNEL
 from feasible.layers.convolution_base import over_two_axes
-from feasible.layers.layer import Shape
 from feasible.layers.long_short_term import LongShortTermCell
 from feasible.layers.recurrent_cell import RECURRENT_KERNEL, States
 from feasible.layers.spatial import WindowedLayer, at_least_two, pad_windows
+from feasible.layers.symbolic import Shape
 from feasible.layers.windows import (
     Ends,
     check_sizes,

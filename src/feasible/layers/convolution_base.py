@@ -11,9 +11,9 @@ from torch.nn import functional
 from feasible.arguments import check_integer
 from feasible.known_layouts.torch_layouts import BIAS
 from feasible.layers import activations, initializers
-from feasible.layers.layer import Shape
 from feasible.layers.roles import ConstraintOf
 from feasible.layers.spatial import WindowLayer, at_least_two
+from feasible.layers.symbolic import Shape
 from feasible.layers.windows import check_sizes, window_span
 
 _CONVOLUTIONS: dict[int, Callable[..., Tensor]] = {2: functional.conv2d, 3: functional.conv3d}

@@ -13,9 +13,9 @@ from feasible.known_layouts import register_layouts
 from feasible.known_layouts.torch_layouts import BIAS, TRANSPOSE_KERNEL
 from feasible.layers import initializers
 from feasible.layers.convolution_base import ConvolutionBase, over_two_axes
-from feasible.layers.layer import Shape
 from feasible.layers.roles import ConstraintOf, WeightOf
 from feasible.layers.spatial import at_least_two
+from feasible.layers.symbolic import Shape
 from feasible.layers.windows import Ends, check_sizes, check_strides_or_dilation, transposed_ends
 
 _CONVOLUTIONS: dict[int, Callable[..., Tensor]] = {

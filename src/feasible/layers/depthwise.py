@@ -12,8 +12,8 @@ from feasible.known_layouts import register_layouts
 from feasible.known_layouts.torch_layouts import BIAS, depthwise_layout
 from feasible.layers import initializers
 from feasible.layers.convolution_base import ConvolutionBase
-from feasible.layers.layer import Shape
 from feasible.layers.roles import ConstraintOf, WeightOf
+from feasible.layers.symbolic import Shape
 from feasible.layouts import ParameterLayout
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from feasible.arguments import InvalidArgumentError
-from feasible.layers.layer import Shape
+from feasible.layers.symbolic import Shape
 
 _EQUATION = re.compile(
     r"(?P<left>\.\.\.)?(?P<inputs>[a-zA-Z]+)(?P<right>\.\.\.)?,(?P<kernel>[a-zA-Z]+)"

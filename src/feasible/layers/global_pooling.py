@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from feasible.layers.layer import Shape
 from feasible.layers.spatial import SpatialLayer
+from feasible.layers.symbolic import Shape
 
 
 class GlobalPooling(SpatialLayer):

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from feasible.arguments import InvalidArgumentError, check_integer
 from feasible.layers.axis_arguments import check_axes
-from feasible.layers.layer import Shape
 from feasible.layers.normalization import Normalization
+from feasible.layers.symbolic import Shape
 
 
 class GroupNormalization(Normalization):

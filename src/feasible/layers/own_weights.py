@@ -77,7 +77,7 @@ class OwnWeights(Penalized):
         if not trainable or not tensor.is_floating_point():
             self.register_buffer(layout.parameter, tensor.as_subclass(Variable))
             return getattr(self, layout.parameter)
-        parameter = nn.Parameter(tensor, requires_grad=self.trainable)
+        parameter = nn.Parameter(tensor, requires_grad=bool(getattr(self, "trainable", True)))
         self.register_parameter(layout.parameter, parameter)
         if constraint is not None:
             declare(self, layout, constraints.get(constraint))
@@ -159,7 +159,7 @@ class OwnWeights(Penalized):
             if tensor is not None
         ]
 
-    def sublayers(self) -> dict[str, OwnWeights]:
+    def sublayers(self) -> dict[str, Any]:
         """Return the layers that this one is made of.
 
         Returns:

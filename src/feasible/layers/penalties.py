@@ -26,10 +26,10 @@ class RegularizerOf:
     def __init__(self, role: str) -> None:
         self.role = role
 
-    def __get__(self, layer: nn.Module | None, owner: type[nn.Module]) -> Any:
+    def __get__(self, layer: Penalized | None, owner: type[nn.Module]) -> Any:
         return self if layer is None else layer.penalties.get(self.role)
 
-    def __set__(self, layer: nn.Module, value: Any) -> None:
+    def __set__(self, layer: Penalized, value: Any) -> None:
         layer.penalties[self.role] = regularizers.get(value)
 
 

@@ -12,9 +12,9 @@ from feasible.known_layouts import register_layouts
 from feasible.known_layouts.torch_layouts import GAMMA
 from feasible.layers import initializers
 from feasible.layers.axis_arguments import check_axes, count_from_zero
-from feasible.layers.layer import Shape
 from feasible.layers.normalization import OverAxes
 from feasible.layers.roles import WeightOf
+from feasible.layers.symbolic import Shape
 
 
 class RMSNormalization(OverAxes):

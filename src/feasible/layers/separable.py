@@ -14,8 +14,8 @@ from feasible.known_layouts import register_layouts
 from feasible.known_layouts.torch_layouts import BIAS, KERNEL, depthwise_layout
 from feasible.layers import initializers
 from feasible.layers.convolution_base import ConvolutionBase, over_two_axes
-from feasible.layers.layer import Shape
 from feasible.layers.roles import ConstraintOf, WeightOf
+from feasible.layers.symbolic import Shape
 from feasible.layouts import ParameterLayout
 
 POINTWISE = replace(KERNEL, parameter="pointwise_weight", role="pointwise_kernel")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -300,7 +301,7 @@ def _result_of(module: Any, node: Node) -> tuple[Any, str]:
     if known is not None:
         found = known(*node.arguments, **node.options)
         if found is not None:
-            return found
+            return found  # type: ignore[no-any-return]
     return tried_result(module, node.arguments, node.options)
 
 
@@ -321,9 +322,8 @@ def tried_result(
     is_known = all(None not in one.shape for one in symbolic_tensors((arguments, options)))
     tried = []
     for size in _TRIED_SIZES[:1] if is_known else _TRIED_SIZES:
-        given = map_nest(
-            lambda one, size=size: _zeros(one, size), (arguments, options), SymbolicTensor
-        )
+        zeros = functools.partial(_zeros, size=size)
+        given = map_nest(zeros, (arguments, options), SymbolicTensor)
         with torch.no_grad(), _states_kept(call):
             tried.append(call(*given[0], **given[1]))
     dtypes = [one.dtype for one in tensors_in(tried[0])]

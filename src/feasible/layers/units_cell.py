@@ -13,8 +13,8 @@ from torch.nn import functional
 from feasible.arguments import check_integer
 from feasible.known_layouts import register_layouts
 from feasible.known_layouts.torch_layouts import BIAS, KERNEL
-from feasible.layers.layer import Shape
 from feasible.layers.recurrent_cell import RECURRENT_KERNEL, RecurrentCell, States
+from feasible.layers.symbolic import Shape
 
 
 class UnitsCell(RecurrentCell):

@@ -28,7 +28,7 @@ class Variable(Tensor):
         tensor([5., 6.], requires_grad=True)
     """
 
-    __torch_function__ = torch._C._disabled_torch_function_impl
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     @classmethod
     def of(cls, tensor: Tensor) -> Self:
@@ -40,12 +40,12 @@ class Variable(Tensor):
         Returns:
             A view of it.
         """
-        return tensor.as_subclass(cls)  # type: ignore[no-any-return]
+        return tensor.as_subclass(cls)
 
     @property
     def value(self) -> Tensor:
         """The values, as a plain tensor."""
-        return self.as_subclass(Tensor)  # type: ignore[no-any-return]
+        return self.as_subclass(Tensor)
 
     @torch.no_grad()
     def assign(self, value: Any) -> Self:
@@ -91,7 +91,7 @@ class Variable(Tensor):
         """
         return self.assign(self.detach() - as_tensor(value).to(self.dtype))
 
-    def numpy(self, *, force: bool = True) -> NDArray[Any]:  # type: ignore[override]
+    def numpy(self, *, force: bool = True) -> NDArray[Any]:
         """Return a copy of the values as an array.
 
         Args:

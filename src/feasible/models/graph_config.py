@@ -141,7 +141,7 @@ def graph_from_entries(
             sources = ", ".join(repr(source[0]) for source in _sources(node)) or "nothing"
             raise ValueError(f"the layer {name!r} is called on {sources}, which is never computed.")
         waiting = left
-    return tuple(_ends(config.get(key), outputs) for key in ("input_layers", "output_layers"))  # type: ignore[return-value]
+    return _ends(config.get("input_layers"), outputs), _ends(config.get("output_layers"), outputs)
 
 
 def _call(module: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -190,11 +190,11 @@ def _sources(node: Any) -> Iterator[tuple[str, int, int]]:
     if isinstance(node, dict) and "args" not in node:
         config = node.get("config")
         history = config.get("keras_history") if isinstance(config, dict) else None
-        if node.get("class_name") == _TENSOR and _is_history(history):
-            yield tuple(history[:3])  # type: ignore[misc]
+        if node.get("class_name") == _TENSOR and history is not None and _is_history(history):
+            yield history[0], history[1], history[2]
             return
     if _is_history(node):
-        yield tuple(node[:3])
+        yield node[0], node[1], node[2]
         node = node[3:]
     for one in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
         yield from _sources(one)
@@ -229,7 +229,7 @@ def _read(value: Any, outputs: dict[tuple[str, int], list[SymbolicTensor]]) -> A
         return [_read(one, outputs) for one in value]
     if not isinstance(value, dict):
         return value
-    config = value.get("config") if isinstance(value.get("config"), dict) else {}
+    config: dict[str, Any] = value["config"] if isinstance(value.get("config"), dict) else {}
     kind = value.get("class_name")
     if kind == _TENSOR and _is_history(config.get("keras_history")):
         return _found(config["keras_history"], outputs)

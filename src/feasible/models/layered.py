@@ -266,10 +266,10 @@ class LayeredModule(GraphCalls):
         self.take_lists()
         names: list[str] = []
         for name, child in self.named_children():
-            is_list = isinstance(child, nn.ModuleList)
-            names.extend(f"{name}.{at}" for at in range(len(child))) if is_list else names.append(
-                name
-            )
+            if isinstance(child, nn.ModuleList):
+                names.extend(f"{name}.{place}" for place in range(len(child)))
+            else:
+                names.append(name)
         return names
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from typing import Any
 
 from feasible import ops
@@ -111,7 +110,7 @@ def operation_from_config(entry: dict[str, Any]) -> tuple[Operation, dict[str, A
         ValueError: If there is no such function.
     """
     name = snake_case(str(entry.get("class_name")))
-    function: Callable[..., Any] | None = get_item if name == "get_item" else None
+    function: Any = get_item if name == "get_item" else None
     if name in ops.__all__:
         function = getattr(ops, name)
     if function is None:
@@ -120,7 +119,7 @@ def operation_from_config(entry: dict[str, Any]) -> tuple[Operation, dict[str, A
     own = config.pop("name", None)
     operation = Operation(function)
     operation.name = str(own or name)
-    known = inspect.signature(function).parameters
+    known = inspect.signature(function).parameters  # type: ignore[arg-type]
     return operation, {key: value for key, value in config.items() if key in known}
 
 
