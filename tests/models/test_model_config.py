@@ -10,11 +10,11 @@ from torch import nn
 
 from feasible import Sequential
 from feasible.layers import BatchNormalization, Dense, Embedding, Flatten, Input, ReLU
-from feasible.models.sequential_config import sequential_config, sequential_from_config
+from feasible.models.model_config import model_config, model_from_config
 
 
 def configs_of(model: nn.Module) -> list[dict[str, Any]]:
-    return [entry["config"] for entry in sequential_config(model)["config"]["layers"]]
+    return [entry["config"] for entry in model_config(model)["config"]["layers"]]
 
 
 def test_the_input_comes_first() -> None:
@@ -26,10 +26,10 @@ def test_the_input_comes_first() -> None:
         "ragged": False,
         "name": "input_layer",
     }
-    entry = sequential_config(model)
+    entry = model_config(model)
     assert entry["config"]["build_input_shape"] == [4, None, 3]
     # A batch of another size may come.
-    assert sequential_from_config(entry, {}).input_shape == (None, None, 3)
+    assert model_from_config(entry, {}).input_shape == (None, None, 3)
 
 
 def test_the_name_of_the_input_is_not_that_of_a_layer() -> None:
@@ -73,10 +73,10 @@ def test_the_dtype_is_that_of_the_weights() -> None:
 
 def test_layers_that_are_not_trained_come_back_so() -> None:
     model = Sequential([Dense(2, input_shape=(3,)), Dense(2, trainable=False)])
-    loaded = sequential_from_config(sequential_config(model), {})
+    loaded = model_from_config(model_config(model), {})
     assert [layer.trainable for layer in loaded] == [True, False]
     model.trainable = False
-    loaded = sequential_from_config(sequential_config(model), {})
+    loaded = model_from_config(model_config(model), {})
     assert not loaded.trainable
     assert not any(parameter.requires_grad for parameter in loaded.parameters())
 
@@ -92,6 +92,6 @@ def test_layers_that_are_not_trained_come_back_so() -> None:
     ],
 )
 def test_what_is_no_sequential_is_refused(change: dict[str, Any], problem: str) -> None:
-    entry = {**sequential_config(Sequential([Dense(2, input_shape=(3,))])), **change}
+    entry = {**model_config(Sequential([Dense(2, input_shape=(3,))])), **change}
     with pytest.raises(ValueError, match=problem):
-        sequential_from_config(entry, {})
+        model_from_config(entry, {})

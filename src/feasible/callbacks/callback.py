@@ -1,0 +1,195 @@
+"""The base class of callbacks, and the list that calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+Logs = dict[str, float] | None
+
+
+class Callback:
+    """What `fit`, `evaluate` and `predict` call as they go: override the hooks that you need.
+
+    Attributes:
+        model: The model.
+        params: ``"epochs"``, ``"steps"`` (batches an epoch; None where not known), ``"verbose"``.
+
+    Example:
+        >>> class Shout(Callback):
+        ...     def on_epoch_end(self, epoch, logs=None):
+        ...         print(f"epoch {epoch} is over")
+        >>> Shout().on_epoch_end(0)
+        epoch 0 is over
+    """
+
+    model: Any = None
+
+    def __init__(self) -> None:
+        self.params: dict[str, Any] = {}
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Take what is known of the run.
+
+        Args:
+            params: The number of epochs and of batches, and what is shown.
+        """
+        self.params = params
+
+    def set_model(self, model: Any) -> None:
+        """Take the model.
+
+        Args:
+            model: The model.
+        """
+        self.model = model
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Called when fit begins.
+
+        Args:
+            logs: The loss and the metrics so far, by name.
+        """
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Called when fit ends.
+
+        Args:
+            logs: The loss and the metrics so far, by name.
+        """
+
+    def on_test_begin(self, logs: Logs = None) -> None:
+        """Called when an evaluation begins, in `fit` too.
+
+        Args:
+            logs: The loss and the metrics so far, by name.
+        """
+
+    def on_test_end(self, logs: Logs = None) -> None:
+        """Called when an evaluation ends.
+
+        Args:
+            logs: The loss and the metrics so far, by name.
+        """
+
+    def on_predict_begin(self, logs: Logs = None) -> None:
+        """Called when a prediction begins.
+
+        Args:
+            logs: The loss and the metrics so far, by name.
+        """
+
+    def on_predict_end(self, logs: Logs = None) -> None:
+        """Called when a prediction ends.
+
+        Args:
+            logs: The loss and the metrics so far, by name.
+        """
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Called when an epoch begins.
+
+        Args:
+            epoch: Its number, from 0.
+            logs: The loss and the metrics of the epoch, by name.
+        """
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Called when an epoch and its validation end.
+
+        Args:
+            epoch: Its number, from 0.
+            logs: The loss and the metrics of the epoch, by name.
+        """
+
+    def on_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Called when a training batch begins.
+
+        Args:
+            batch: Its number in the epoch, from 0.
+            logs: The loss and the metrics so far, by name.
+        """
+
+    def on_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Called when a training batch ends.
+
+        Args:
+            batch: Its number in the epoch, from 0.
+            logs: The loss and the metrics so far, by name.
+        """
+
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Called when a training batch begins.
+
+        Args:
+            batch: Its number in the epoch, from 0.
+            logs: The loss and the metrics so far, by name.
+        """
+        self.on_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Called when a training batch ends.
+
+        Args:
+            batch: Its number in the epoch, from 0.
+            logs: The loss and the metrics so far, by name.
+        """
+        self.on_batch_end(batch, logs)
+
+    def on_test_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Called when a batch of an evaluation begins.
+
+        Args:
+            batch: Its number in the epoch, from 0.
+            logs: The loss and the metrics so far, by name.
+        """
+
+    def on_test_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Called when a batch of an evaluation ends.
+
+        Args:
+            batch: Its number in the epoch, from 0.
+            logs: The loss and the metrics so far, by name.
+        """
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Called when a batch of a prediction begins.
+
+        Args:
+            batch: Its number in the epoch, from 0.
+            logs: The loss and the metrics so far, by name.
+        """
+
+    def on_predict_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Called when a batch of a prediction ends.
+
+        Args:
+            batch: Its number in the epoch, from 0.
+            logs: The loss and the metrics so far, by name.
+        """
+
+
+class CallbackList:
+    """Calls several callbacks, in order.
+
+    Args:
+        callbacks: The callbacks: ours, or Keras's own, whose hooks have the same names.
+        model: The model.
+        params: What is known of the run.
+    """
+
+    def __init__(self, callbacks: Iterable[Any], model: Any, params: dict[str, Any]) -> None:
+        self.callbacks = list(callbacks)
+        for callback in self.callbacks:
+            callback.set_params(params)
+            callback.set_model(model)
+
+    def call(self, hook: str, *arguments: Any) -> None:
+        """Call one hook of all callbacks.
+
+        Args:
+            hook: Its name, such as ``"on_epoch_end"``.
+            *arguments: What it is called with.
+        """
+        for callback in self.callbacks:
+            getattr(callback, hook)(*arguments)
