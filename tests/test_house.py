@@ -21,7 +21,11 @@ ABOVE = {
     "jax": set(),
     "torch": set(),
     "layers": {"torch"},
-    "models": {"torch", "layers"},
+    "losses": set(),
+    "metrics": {"losses"},
+    "optimizers": set(),
+    "regularizers": set(),
+    "models": {"torch", "layers", "losses", "metrics", "optimizers", "regularizers"},
     # Models that come from Keras are ours.
     "keras": {"torch", "layers", "models"},
 }
@@ -31,6 +35,7 @@ SHARED = {
     "__getattr__",
     "check",
     "constrain",
+    "deserialize",
     "cosine_similarity",
     "get",
     "project",

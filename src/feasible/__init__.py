@@ -49,7 +49,11 @@ if TYPE_CHECKING:
     from feasible import jax as jax
     from feasible import keras as keras
     from feasible import layers as layers
+    from feasible import losses as losses
+    from feasible import metrics as metrics
     from feasible import models as models
+    from feasible import optimizers as optimizers
+    from feasible import regularizers as regularizers
     from feasible import torch as torch
     from feasible.models import Model as Model
     from feasible.models import Sequential as Sequential
@@ -98,7 +102,17 @@ __all__ = [
     "unit_norm",
 ]
 
-_PACKAGES = ("jax", "keras", "layers", "models", "torch")
+_PACKAGES = (
+    "jax",
+    "keras",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "optimizers",
+    "regularizers",
+    "torch",
+)
 _OF_MODELS = ("Model", "Sequential", "load_model")
 
 

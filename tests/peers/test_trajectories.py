@@ -13,7 +13,7 @@ import torch
 from feasible import RadialConstraint, constraints, layers
 from feasible.layers import nested
 from feasible.layers.configs import layer_arguments
-from feasible.models.adam import Adam
+from feasible.optimizers import Adam
 
 STEPS = 20
 
@@ -125,7 +125,7 @@ OTHER_AXES: dict[str, list[Any]] = {
 # For each: ours of some parameters, Keras's, and how far apart 20 steps may lead.
 OPTIMIZERS: dict[str, tuple[Callable[[Any], Any], Callable[[], Any], float]] = {
     "SGD": (lambda of: torch.optim.SGD(of, lr=0.1), lambda: keras.optimizers.SGD(0.1), 1e-5),
-    "Adam": (lambda of: Adam(of, lr=0.01, eps=1e-7), lambda: keras.optimizers.Adam(0.01), 1e-4),
+    "Adam": (lambda of: Adam(0.01).bind(of), lambda: keras.optimizers.Adam(0.01), 1e-4),
 }
 CASES = [
     *((layer, one, None, by) for layer in LAYERS for one in CONSTRAINTS for by in OPTIMIZERS),
