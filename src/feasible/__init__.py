@@ -103,6 +103,7 @@ __all__ = [
 ]
 
 _PACKAGES = (
+    "callbacks",
     "jax",
     "keras",
     "layers",
@@ -112,6 +113,7 @@ _PACKAGES = (
     "optimizers",
     "regularizers",
     "torch",
+    "wrappers",
 )
 _OF_MODELS = ("Model", "Sequential", "load_model")
 

@@ -58,9 +58,7 @@ class ModelCheckpoint(Callback):
             allowed = "'epoch', or a number of batches"
             raise InvalidArgumentError("ModelCheckpoint", "save_freq", save_freq, allowed)
         self.save_freq = save_freq
-        self.watched = Monitored(
-            "ModelCheckpoint", monitor, mode, best=initial_value_threshold
-        )
+        self.watched = Monitored("ModelCheckpoint", monitor, mode, best=initial_value_threshold)
         self._epoch = self._batches = 0
 
     @property

@@ -84,7 +84,9 @@ class TensorBoard(Callback):
         ImportError: If tensorboard is not installed.
     """
 
-    def __init__(self, log_dir: str | os.PathLike[str] = "logs", update_freq: str = "epoch") -> None:
+    def __init__(
+        self, log_dir: str | os.PathLike[str] = "logs", update_freq: str = "epoch"
+    ) -> None:
         super().__init__()
         require("TensorBoard", "fit", "tensorboard")
         self.log_dir, self.update_freq = os.fspath(log_dir), update_freq

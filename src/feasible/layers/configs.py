@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from feasible import constraints
+from feasible import constraints, regularizers
 from feasible.arguments import InvalidArgumentError, check_integer
-from feasible.layers import activations, initializers, nested, regularizers
+from feasible.layers import activations, initializers, nested
 from feasible.near_misses import near_misses
 from feasible.registry import snake_case
 

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from feasible import constraints
+from feasible import constraints, regularizers
 from feasible.known_layouts import layouts_of
-from feasible.layers import initializers, regularizers
+from feasible.layers import initializers
 from feasible.layers.configs import torch_dtype
 from feasible.layers.penalties import Penalized
 from feasible.layers.tensors import as_tensor

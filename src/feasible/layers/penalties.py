@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from feasible.layers import regularizers
+from feasible import regularizers
 from feasible.layers.roles import ConstraintOf, layout_of
 from feasible.layers.symbolic import map_nest
 from feasible.near_misses import near_misses

@@ -106,7 +106,9 @@ class CompiledModel(LayeredModule):
         self._compiled = CompileArguments(
             optimizers.get(optimizer), get_loss(loss), metrics, tangent
         )
-        self.optimizer = None
+        # Keras's are there at once, and get their parameters when there are any.
+        source: Any = getattr(self._compiled.optimizer, "__self__", None)
+        self.optimizer = source if isinstance(source, Optimizer) else None
 
     @property
     def loss(self) -> Loss | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 
 class EpochTable:
@@ -65,6 +66,8 @@ class History:
         history: Values of the epochs by name: ``"loss"``, the metrics as they were named to
             `compile`, and each with ``"val_"`` before it where there was validation data.
         epoch: The epochs' numbers, from 0.
+        params: The number of epochs and of batches, and what is shown.
+        model: The model.
 
     Example:
         >>> history = History()
@@ -75,6 +78,8 @@ class History:
     """
 
     def __init__(self) -> None:
+        self.params: dict[str, Any] = {}
+        self.model: Any = None
         self.history: dict[str, list[float]] = {}
         self.epoch: list[int] = []
 

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from feasible import constraints
+from feasible import constraints, regularizers
 from feasible.arguments import InvalidArgumentError
 from feasible.constraints import Constraint
-from feasible.layers import InputLayer, Layer, activations, initializers, regularizers
+from feasible.layers import InputLayer, Layer, activations, initializers
 from feasible.layers.configs import layer_arguments
 from feasible.layers.nested import LAYERS
 from feasible.layers.roles import ConstraintOf, layout_of

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from feasible.models import data
 from feasible.models.compiled import CompiledModel, Values, as_return_value
 
 if TYPE_CHECKING:
-    from lightning.pytorch import Callback
-
     from feasible.models.history import History
 
 
@@ -26,6 +23,7 @@ class Model(CompiledModel):
 
     Attributes:
         stop_training: Set to True by a callback, it ends `fit` after the batch.
+        history: What the latest `fit` returned; None before.
 
     Example:
         >>> import numpy as np
@@ -53,6 +51,7 @@ class Model(CompiledModel):
     ) -> None:
         super().__init__(inputs, outputs, name, trainable)
         self.stop_training = False
+        self.history: History | None = None
 
     def fit(
         self,
@@ -61,7 +60,7 @@ class Model(CompiledModel):
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: str | int = "auto",
-        callbacks: Sequence[Callback] | Callback | None = None,
+        callbacks: Any = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: bool = True,
@@ -87,8 +86,9 @@ class Model(CompiledModel):
             epochs: How many times to go through the data, `initial_epoch` included.
             verbose: 0 for silence, 1 for a progress bar and a row for each epoch, 2 for rows only;
                 ``"auto"`` for 1 in a terminal or a notebook, and 2 elsewhere.
-            callbacks: Lightning's callbacks; a model's values are logged as ``"loss"``,
-                ``"val_loss"`` and so on. Their `pl_module.model` is the model.
+            callbacks: Those of `feasible.callbacks`, Keras's own, and Lightning's, for which a
+                model's values are logged as ``"loss"``, ``"val_loss"`` and so on; their
+                `pl_module.model` is the model.
             validation_split: The fraction of samples to validate with, taken from the end.
             validation_data: What to validate with: a tuple ``(x, y)`` or ``(x, y, sample_weight)``,
                 a Dataset or a DataLoader.
@@ -149,7 +149,7 @@ class Model(CompiledModel):
         batch_size: int | None = None,
         verbose: str | int = "auto",
         sample_weight: Any = None,
-        callbacks: Sequence[Callback] | Callback | None = None,
+        callbacks: Any = None,
         return_dict: bool = False,
         **trainer_options: Any,
     ) -> Values:
@@ -161,7 +161,7 @@ class Model(CompiledModel):
             batch_size: Samples a batch; 32 by default.
             verbose: As in `fit`.
             sample_weight: Weights of the loss, one a sample.
-            callbacks: Lightning's callbacks.
+            callbacks: As in `fit`.
             return_dict: Whether to return values by name.
             **trainer_options: Arguments of Lightning's Trainer.
 
@@ -186,7 +186,7 @@ class Model(CompiledModel):
         x: Any,
         batch_size: int | None = None,
         verbose: str | int = "auto",
-        callbacks: Sequence[Callback] | Callback | None = None,
+        callbacks: Any = None,
         **trainer_options: Any,
     ) -> Any:
         """Compute the model's output for data.
@@ -195,7 +195,7 @@ class Model(CompiledModel):
             x: Inputs, as `fit` takes them.
             batch_size: Samples a batch; 32 by default.
             verbose: As in `fit`.
-            callbacks: Lightning's callbacks.
+            callbacks: As in `fit`.
             **trainer_options: Arguments of Lightning's Trainer.
 
         Returns:

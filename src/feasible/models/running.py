@@ -11,7 +11,8 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 from lightning.pytorch.profilers import PassThroughProfiler
 
-from feasible.arguments import check_choice, check_integer
+from feasible.arguments import InvalidArgumentError, check_choice, check_integer
+from feasible.models.callback_hooks import CallbackHooks
 from feasible.models.data import Loader
 from feasible.models.history import History
 from feasible.models.progress import Progress
@@ -21,7 +22,7 @@ from feasible.models.training import Training
 if TYPE_CHECKING:
     from feasible.models.model import Model
 
-Callbacks = Sequence[Callback] | Callback | None
+Callbacks = Sequence[Any] | Any | None
 
 # Keras's names of arguments of the Trainer.
 _OF_KERAS = {
@@ -74,6 +75,7 @@ def fit(
             running.fit(training, train, validation, ckpt_path=ckpt_path, weights_only=True)
     finally:
         model.eval()
+    model.history = training.history
     return training.history
 
 
@@ -128,7 +130,8 @@ def trainer(verbose: str | int, callbacks: Callbacks, **options: Any) -> Trainer
     Args:
         verbose: 0 for silence, 1 for a progress bar and a row for each epoch, 2 for rows only;
             ``"auto"`` for 1 in a terminal or a notebook, and 2 elsewhere.
-        callbacks: Lightning's callbacks. A progress bar among them takes the place of ours.
+        callbacks: Keras's callbacks, ours or its own, and Lightning's. A progress bar of Lightning's
+            takes the place of ours.
         **options: The Trainer's other arguments.
 
     Returns:
@@ -138,7 +141,16 @@ def trainer(verbose: str | int, callbacks: Callbacks, **options: Any) -> Trainer
         InvalidArgumentError: If `verbose` is none of these.
     """
     check_choice("fit", "verbose", verbose, ("auto", 0, 1, 2))
-    used = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
+    single = callbacks is not None and not isinstance(callbacks, Sequence)
+    given: list[Any] = [callbacks] if single else list(callbacks or ())
+    used = [one for one in given if isinstance(one, Callback)]
+    of_keras = [one for one in given if not isinstance(one, Callback)]
+    if wrong := [one for one in of_keras if not hasattr(one, "on_epoch_end")]:
+        raise InvalidArgumentError(
+            "fit", "callbacks", wrong[0], "callbacks of feasible.callbacks, Keras or Lightning"
+        )
+    if of_keras:
+        used.append(CallbackHooks(of_keras, verbose))
     if verbose and not any(isinstance(callback, ProgressBar) for callback in used):
         used.append(Progress(live=verbose == 1 or (verbose == "auto" and _is_watched())))
     return Trainer(

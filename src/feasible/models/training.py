@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 from lightning.pytorch import LightningModule
@@ -39,6 +41,8 @@ class Training(LightningModule):
         self.validation_metrics = EpochMetrics(model.metrics)
         self.validation_values: dict[str, float] = {}
         self.history = History()
+        # Called with an epoch's number and values, to which it may add some.
+        self.epoch_ended: Callable[[int, dict[str, float]], Any] | None = None
         table = None if class_weight is None else class_weight_table(class_weight)
         self.register_buffer("class_weights", table, persistent=False)
         self.parameter_count = len(list(model.parameters()))
@@ -55,16 +59,24 @@ class Training(LightningModule):
         """Return the model's optimizer, with the state it has from earlier training."""
         return self.model.optimizer
 
-    def training_step(self, batch: Any) -> Tensor:
+    def training_step(self, batch: Any) -> Tensor | None:
         """Compute the loss of a batch.
 
         Args:
             batch: Inputs, or a tuple of inputs, labels and weights.
 
         Returns:
-            The loss.
+            The loss; None where no weight is trained.
         """
-        return self.model.batch_loss(batch, self.training_metrics, self.class_weights)
+        loss = self.model.batch_loss(batch, self.training_metrics, self.class_weights)
+        if not loss.requires_grad:
+            warnings.warn(
+                f"{self.model.name}: nothing of it is trained, as no weight has an effect on the "
+                "loss and is trainable. Set `trainable` of the model or of its layers.",
+                stacklevel=2,
+            )
+            return None
+        return loss
 
     def validation_step(self, batch: Any) -> None:
         """Take the loss and the metrics of a batch in.
@@ -118,6 +130,9 @@ class Training(LightningModule):
         self._check_parameters()
         values = {**self.training_metrics.compute(), **validation}
         self.training_metrics.reset()
+        if self.epoch_ended is not None:
+            self.epoch_ended(self.trainer.current_epoch, values)
+            self.trainer.should_stop |= self.model.stop_training
         self.history.append(self.trainer.current_epoch, values)
         self.log_dict(values)
         bar = self.trainer.progress_bar_callback
