@@ -179,7 +179,9 @@ def test_what_is_no_file_is_refused(path: Path) -> None:
 @pytest.mark.parametrize("name", ["m.h5", "m", "m.safetensors.zip"])
 @pytest.mark.parametrize("function", [save_weights, load_weights])
 def test_the_suffix_says_what_the_file_is(function: Any, name: str, path: Path) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"`path` must be one that ends in \.safetens"):
+    with pytest.raises(
+        InvalidArgumentError, match=r"`path` must be one that ends in .* or \.safetens"
+    ):
         function(nn.Linear(3, 2), path.with_name(name))
     assert not path.with_name(name).exists()
 

@@ -19,7 +19,7 @@ def integrate(keras: ModuleType) -> None:
 
     What users register with `feasible.constraints.register`, before or after, is registered with
     Keras under the same name. Keras tells a constraint nothing of the layer, so that its
-    `Layer.make_weight` is wrapped: a constraint of ours is fitted to the weight that was made. For
+    `Layer.add_weight` is wrapped: a constraint of ours is fitted to the weight that was made. For
     all other constraints it does what it did.
 
     Args:
@@ -29,15 +29,15 @@ def integrate(keras: ModuleType) -> None:
         lambda package, name, thing: keras.saving.register_keras_serializable(package, name)(thing)
     )
     layer_type = keras.layers.Layer
-    layer_type.make_weight = _fitting(keras, layer_type.make_weight)
+    layer_type.add_weight = _fitting(keras, layer_type.add_weight)
 
 
-def _fitting(keras: ModuleType, make_weight: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `Layer.make_weight` with constraints of ours fitted to the weight."""
+def _fitting(keras: ModuleType, add_weight: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `Layer.add_weight` with constraints of ours fitted to the weight."""
 
-    @functools.wraps(make_weight)
+    @functools.wraps(add_weight)
     def fitting(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        variable = make_weight(layer, *args, **kwargs)
+        variable = add_weight(layer, *args, **kwargs)
         if isinstance(variable.constraint, Constraint):
             variable.constraint = _fitted(layer, variable)
             if keras.backend.backend() == "torch":

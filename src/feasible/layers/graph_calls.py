@@ -43,6 +43,10 @@ class GraphCalls(nn.Module):
             for name, method in found.items()
             if method is not None and method.__module__ not in _BASES
         )
+        call = getattr(cls, "call", None)
+        if call is not None and call.__module__.startswith("feasible.layers."):
+            # A layer of ours that does not tell the sizes of its output keeps those of its input.
+            cls._overridden |= {"compute_output_shape"}
         called = cls.forward if "forward" in cls._overridden else getattr(cls, "call", None)
         if called is not None:
             cls._call_options = frozenset(inspect.signature(called).parameters)

@@ -68,6 +68,9 @@ class InputLayer(Layer):
         node.outputs = SymbolicTensor(self.batch_shape, self.input_dtype, node)
         self._calls = [node]
 
+    def __repr__(self) -> str:
+        return f"Input(batch_shape={self.batch_shape}, dtype={self.input_dtype!r})"
+
     @property
     def tensor(self) -> SymbolicTensor:
         """What stands for the input."""

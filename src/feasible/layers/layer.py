@@ -255,9 +255,12 @@ class Layer(GraphCalls, OwnWeights, Penalized):
             input_shape: The sizes, the batch first; None where a size is not known.
 
         Returns:
-            The output's sizes; here, of the layer's output for zeros.
+            The output's sizes; by default those of the layer's output for zeros.
         """
-        shapes, _ = tried_result(self, (self.stands_for(input_shape),), {})
+        if "compute_output_shape" in self._overridden:
+            return input_shape
+        with in_mode(self, training=False):
+            shapes, _ = tried_result(self, (self.stands_for(input_shape),), {})
         return shapes  # type: ignore[no-any-return]
 
     def make_weight(

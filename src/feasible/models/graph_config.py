@@ -47,6 +47,10 @@ def graph_entries(
     def history(tensor: SymbolicTensor) -> list[Any]:
         return [named[tensor.node.module], places[tensor.node], tensor.place]
 
+    def end(tensor: SymbolicTensor) -> list[Any]:
+        name, place, output = history(tensor)
+        return [name, place + is_functional(tensor.node.module), output]
+
     def written(value: Any) -> Any:
         return map_nest(lambda one: _written(one, history), value, _WRITTEN)
 
@@ -69,9 +73,22 @@ def graph_entries(
         layers.append({**entry, "name": named[module], "inbound_nodes": inbound})
     return {
         "layers": layers,
-        "input_layers": map_nest(history, graph.inputs, SymbolicTensor),
-        "output_layers": map_nest(history, graph.outputs, SymbolicTensor),
+        "input_layers": map_nest(end, graph.inputs, SymbolicTensor),
+        "output_layers": map_nest(end, graph.outputs, SymbolicTensor),
     }
+
+
+def is_functional(module: Any) -> bool:
+    """Return whether Keras counts the calls of a model from 1, where outputs are named.
+
+    Args:
+        module: A layer or a model.
+
+    Returns:
+        True for a model that is made of calls, and no Sequential.
+    """
+    graph = getattr(module, "graph", None)
+    return graph is not None and not hasattr(module, "add")
 
 
 _WRITTEN = (SymbolicTensor, Tensor, np.ndarray, np.generic, slice, type(Ellipsis))
@@ -141,7 +158,11 @@ def graph_from_entries(
             sources = ", ".join(repr(source[0]) for source in _sources(node)) or "nothing"
             raise ValueError(f"the layer {name!r} is called on {sources}, which is never computed.")
         waiting = left
-    return _ends(config.get("input_layers"), outputs), _ends(config.get("output_layers"), outputs)
+    ends = {
+        (name, place + is_functional(parts[name][0])): tensors
+        for (name, place), tensors in outputs.items()
+    }
+    return _ends(config.get("input_layers"), ends), _ends(config.get("output_layers"), ends)
 
 
 def _call(module: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:

@@ -170,6 +170,18 @@ class LayeredModule(GraphCalls):
         return self._own_graph("input_names").input_names
 
     @property
+    def input_shape(self) -> Any:
+        """The sizes of the input of a model that was made of calls, or the nest of these."""
+        graph = self.find_graph()
+        return None if graph is None else map_nest(_shape_of, graph.inputs, SymbolicTensor)
+
+    @property
+    def output_shape(self) -> Any:
+        """The sizes of the output of a model that was made of calls, or the nest of these."""
+        graph = self.find_graph()
+        return None if graph is None else map_nest(_shape_of, graph.outputs, SymbolicTensor)
+
+    @property
     def output_names(self) -> list[str]:
         """The names of the layers that the outputs are from, in order; none where not known."""
         graph = self.find_graph()
@@ -387,3 +399,7 @@ class LayeredModule(GraphCalls):
         found = zip(self.layer_names, self.layers, self.output_shapes(), strict=True)
         lines = [Line(*layer) for layer in found]
         print_fn(summary(f"{type(self).__name__} {self.name!r}", self, lines))
+
+
+def _shape_of(tensor: SymbolicTensor) -> Shape:
+    return tensor.shape

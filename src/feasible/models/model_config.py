@@ -75,7 +75,10 @@ def _functional_config(model: Model, dtype: torch.dtype) -> dict[str, Any]:
             return object_json("InputLayer", module.get_config(), module="keras.layers")
         if isinstance(module, Model):
             return model_config(module, dtype)
-        return layer_config(module, _dtype_of(module, dtype))
+        entry = layer_config(module, _dtype_of(module, dtype))
+        # It is built by its calls, which tell more of several inputs.
+        entry.pop("build_config", None)
+        return entry
 
     entries = graph_entries(graph, model.layer_names, entry_of)
     config = {"name": model.name, "trainable": model.trainable, **entries}
@@ -145,8 +148,8 @@ def model_from_config(entry: Any, custom_objects: CustomObjects) -> Model:
     layers = entry["config"].get("layers")
     if not is_model(entry) or not isinstance(layers, list):
         raise ValueError(
-            f"the model is a {entry['class_name']}, and must be a Sequential or a functional "
-            "model, with its layers. Build it by its own code, and load the weights."
+            f"the model is a {entry['class_name']}, and must be a Sequential, or a "
+            "functional model, with its layers. Build it by its own code, and load the weights."
         )
     if len(layers) > MOST_LAYERS:
         raise ValueError(f"it has {len(layers)} layers, more than the {MOST_LAYERS} allowed.")

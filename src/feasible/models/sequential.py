@@ -53,7 +53,7 @@ class Sequential(Model):
         name: str | None = None,
     ) -> None:
         super().__init__(name=name)
-        self.input_shape: Shape | None = None
+        self._input_shape: Shape | None = None
         # What it begins with, where that was given.
         self._input: InputLayer | None = None
         # Names in order: one layer may stand in several places.
@@ -74,6 +74,11 @@ class Sequential(Model):
     def layers(self) -> list[nn.Module]:
         """The layers, in order."""
         return [self._modules[name] for name in self._order]  # type: ignore[misc]
+
+    @property
+    def input_shape(self) -> Shape | None:
+        """The sizes of the input, the batch first; None where they are not known."""
+        return self._input_shape
 
     @property
     def output_shape(self) -> Shape | None:
@@ -101,7 +106,7 @@ class Sequential(Model):
             )
         _refuse_constraints_of_keras(self.name, layer)
         if not self._order and self.input_shape is None:
-            self.input_shape = getattr(layer, "input_shape", None)
+            self._input_shape = getattr(layer, "input_shape", None)
         name = name_for(self, layer)
         self.graph = None
         # Not by add_module, which refuses names that the class has, such as "fit".
@@ -115,7 +120,7 @@ class Sequential(Model):
                 f"{self.name}: an Input must come first, and only once. Received: {layer!r}, "
                 f"where there {'are layers' if self._order else 'is one'} already."
             )
-        self.input_shape = layer.batch_shape
+        self._input_shape = layer.batch_shape
         self._input = layer
 
     def pop(self) -> nn.Module:
@@ -145,7 +150,7 @@ class Sequential(Model):
             ValueError: If a layer cannot take what comes before it.
         """
         shape: Shape | None = tuple(input_shape)
-        self.input_shape = shape
+        self._input_shape = shape
         for place, layer in enumerate(self.layers):
             self._shapes[place] = shape = _built(layer, shape)
 
@@ -207,7 +212,7 @@ class Sequential(Model):
         """
         outputs = inputs if isinstance(inputs, Tensor) else as_tensor(inputs)
         if self.input_shape is None:
-            self.input_shape = (None, *outputs.shape[1:])
+            self._input_shape = (None, *outputs.shape[1:])
         sized = None not in self.input_shape[1:]
         for place, name in enumerate(self._order):
             outputs = self._modules[name](outputs)  # type: ignore[misc]

@@ -71,11 +71,17 @@ def _places(model: Model, stems: Mapping[nn.Module, str]) -> Iterator[tuple[str,
         if name == "layers" or isinstance(part, nn.ModuleList):
             used: Counter[str] = Counter()
             for layer in layers if name == "layers" else _flat([part]):
-                stem = snake_case(stems.get(layer, type(layer).__name__))
+                stem = snake_case(stems.get(layer) or _class_name(layer))
                 yield f"{name}/{stem}_{used[stem]}" if used[stem] else f"{name}/{stem}", layer
                 used[stem] += 1
         elif part is not None:
             yield name, part
+
+
+def _class_name(layer: nn.Module) -> str:
+    """Return what Keras calls the class."""
+    is_functional = isinstance(layer, Model) and layer.graph is not None
+    return "Functional" if is_functional and type(layer) is Model else type(layer).__name__
 
 
 def _flat(modules: Iterable[nn.Module | None]) -> Iterator[nn.Module]:

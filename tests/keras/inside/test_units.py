@@ -132,7 +132,7 @@ class Mine(layers.Dense):
 
 class Unknown(layers.Layer):
     def build(self, input_shape: Any) -> None:
-        self.mixer = self.make_weight(
+        self.mixer = self.add_weight(
             shape=(3, 3), name="mixer", constraint=MaxNorm(0.1, axis="unit")
         )
 
