@@ -448,7 +448,7 @@ HOSTILE: dict[str, tuple[Callable[[Any], Any], str]] = {
     "no bias": (change(use_bias=False), r"it must have 1 weights \(kernel\)"),
     "another dtype": (change(dtype="float16"), "and dtype float16, and has .* float32"),
     "an unknown argument": (change(unit=3), "no argument `unit`. Did you mean `units`"),
-    "a regularizer": (change(kernel_regularizer={"class_name": "L2"}), "`kernel_regularizer`"),
+    "a regularizer": (change(kernel_regularizer={"class_name": "L7"}), "Unknown regularizer .L7."),
     "another layer": (change_entry(class_name="Dens"), "is a Dens, unknown .* mean 'Dense"),
     "a layer of another module": (change_entry(module="this"), "is a Dense, unknown"),
     "a function as a layer": (change_entry(class_name="system", module="os"), "is a system"),
