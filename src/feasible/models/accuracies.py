@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from feasible.models.losses import align_labels, class_numbers, target_kind
+from feasible.losses.loss_functions import align_labels, class_numbers, target_kind
 from feasible.registry import Registry
 
 METRICS = Registry("metric", "keras.metrics", any_case=True)

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torchmetrics import classification
 
 from feasible.arguments import InvalidArgumentError
-from feasible.models import losses
+from feasible.losses import loss_functions as losses
+from feasible.losses.loss_functions import LOSSES, align_labels, full_precision
 from feasible.models.accuracies import METRICS
-from feasible.models.losses import LOSSES, align_labels, full_precision
 from feasible.registry import snake_case
 
 
