@@ -16,16 +16,19 @@ SOURCE = Path(feasible.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 
 # Rooms that import no framework, from the ground up, and what may stand on what above them.
-GROUND = {"archives", "constraints", "known_layouts", "ops"}
+GROUND = {"archives", "backend", "constraints", "known_layouts", "ops"}
 ABOVE = {
     "jax": set(),
     "torch": set(),
     "layers": {"torch"},
     "losses": set(),
-    "metrics": {"losses"},
     "optimizers": set(),
     "regularizers": set(),
-    "models": {"torch", "layers", "losses", "metrics", "optimizers", "regularizers"},
+    "models": {"torch", "layers", "losses", "optimizers", "regularizers"},
+    "activations": {"layers"},
+    "initializers": {"layers"},
+    "saving": {"layers", "losses", "models", "optimizers", "regularizers"},
+    "utils": {"saving"},
     # Models that come from Keras are ours.
     "keras": {"torch", "layers", "models"},
 }
@@ -40,6 +43,8 @@ SHARED = {
     "get",
     "project",
     "release",
+    "normalize",
+    "Optimizer",  # of PyTorch and of flax, as each is called there
     "Orthogonal",  # an initializer, and a constraint, as the field calls both
     "relu",
     "serialize",
