@@ -22,9 +22,10 @@ ABOVE = {
     "torch": set(),
     "layers": {"torch"},
     "losses": set(),
+    "metrics": {"losses"},
     "optimizers": set(),
     "regularizers": set(),
-    "models": {"torch", "layers", "losses", "optimizers", "regularizers"},
+    "models": {"torch", "layers", "losses", "metrics", "optimizers", "regularizers"},
     "activations": {"layers"},
     "initializers": {"layers"},
     "saving": {"layers", "losses", "models", "optimizers", "regularizers"},
@@ -46,6 +47,7 @@ SHARED = {
     "normalize",
     "Optimizer",  # of PyTorch and of flax, as each is called there
     "Orthogonal",  # an initializer, and a constraint, as the field calls both
+    "Precision",  # of numbers, and of decisions
     "relu",
     "serialize",
 }

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from feasible import keras as keras
     from feasible import layers as layers
     from feasible import losses as losses
+    from feasible import metrics as metrics
     from feasible import models as models
     from feasible import optimizers as optimizers
     from feasible import random as random
@@ -115,6 +116,7 @@ _PACKAGES = (
     "keras",
     "layers",
     "losses",
+    "metrics",
     "models",
     "optimizers",
     "random",

@@ -142,6 +142,6 @@ def shuffle(x: Any, axis: int = 0, seed: Any = None) -> Tensor:
     Returns:
         A tensor.
     """
-    x = torch.as_tensor(x)
-    order = torch.randperm(x.shape[axis], generator=_generator(seed))
-    return x.index_select(axis, order.to(x.device))
+    given: Tensor = torch.as_tensor(x)
+    order = torch.randperm(given.shape[axis], generator=_generator(seed))
+    return given.index_select(axis, order.to(given.device))

@@ -16,6 +16,11 @@ from feasible.registry import Registry
 METRICS = Registry("metric", "keras.metrics", any_case=True)
 
 
+def equal_entries(y_true: Tensor, y_pred: Tensor) -> Tensor:
+    """Return where predictions are the labels."""
+    return (y_true == y_pred).float()
+
+
 @METRICS.built_in()
 def binary_accuracy(y_true: Tensor, y_pred: Tensor, threshold: float = 0.5) -> Tensor:
     """Return where predictions are on the labels' side of a threshold."""
