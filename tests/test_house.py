@@ -16,7 +16,7 @@ SOURCE = Path(feasible.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 
 # Rooms that import no framework, from the ground up, and what may stand on what above them.
-GROUND = {"archives", "constraints", "known_layouts", "ops"}
+GROUND = {"archives", "backend", "constraints", "known_layouts", "ops"}
 ABOVE = {
     "jax": set(),
     "torch": set(),
@@ -26,6 +26,10 @@ ABOVE = {
     "optimizers": set(),
     "regularizers": set(),
     "models": {"torch", "layers", "losses", "metrics", "optimizers", "regularizers"},
+    "activations": {"layers"},
+    "initializers": {"layers"},
+    "saving": {"layers", "losses", "models", "optimizers", "regularizers"},
+    "utils": {"saving"},
     # Models that come from Keras are ours.
     "keras": {"torch", "layers", "models"},
 }
@@ -40,7 +44,10 @@ SHARED = {
     "get",
     "project",
     "release",
+    "normalize",
+    "Optimizer",  # of PyTorch and of flax, as each is called there
     "Orthogonal",  # an initializer, and a constraint, as the field calls both
+    "Precision",  # of numbers, and of decisions
     "relu",
     "serialize",
 }

@@ -103,6 +103,8 @@ def test_require() -> None:
 
 def test_everything_public_is_there() -> None:
     lazy = {"Model", "Sequential", "jax", "keras", "layers", "load_model", "models", "torch"}
+    lazy |= {"activations", "backend", "initializers", "losses", "optimizers", "random"}
+    lazy |= {"metrics", "regularizers", "saving", "utils"}
     assert {*feasible.__all__, *lazy} <= set(dir(feasible))
     for name in dir(feasible):
         assert getattr(feasible, name) is not None

@@ -46,6 +46,9 @@ from feasible.constraints import (
 from feasible.rules import Rule
 
 if TYPE_CHECKING:
+    from feasible import activations as activations
+    from feasible import backend as backend
+    from feasible import initializers as initializers
     from feasible import jax as jax
     from feasible import keras as keras
     from feasible import layers as layers
@@ -53,8 +56,11 @@ if TYPE_CHECKING:
     from feasible import metrics as metrics
     from feasible import models as models
     from feasible import optimizers as optimizers
+    from feasible import random as random
     from feasible import regularizers as regularizers
+    from feasible import saving as saving
     from feasible import torch as torch
+    from feasible import utils as utils
     from feasible.models import Model as Model
     from feasible.models import Sequential as Sequential
     from feasible.models import load_model as load_model
@@ -104,6 +110,9 @@ __all__ = [
 
 _PACKAGES = (
     "callbacks",
+    "activations",
+    "backend",
+    "initializers",
     "jax",
     "keras",
     "layers",
@@ -111,9 +120,12 @@ _PACKAGES = (
     "metrics",
     "models",
     "optimizers",
+    "random",
     "regularizers",
+    "saving",
     "torch",
     "wrappers",
+    "utils",
 )
 _OF_MODELS = ("Model", "Sequential", "load_model")
 

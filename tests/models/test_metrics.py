@@ -8,7 +8,7 @@ import pytest
 import torch
 import torchmetrics
 
-from feasible.models.accuracies import METRICS
+from feasible.metrics.accuracies import METRICS
 from feasible.models.metrics import EpochMetrics, get
 
 RNG = np.random.default_rng(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
@@ -13,17 +14,18 @@ from torch import Tensor, nn
 from torchmetrics import classification
 
 from feasible.arguments import InvalidArgumentError
-from feasible.models import losses
-from feasible.models.accuracies import METRICS
-from feasible.models.losses import LOSSES, align_labels, full_precision
+from feasible.losses import loss_functions as losses
+from feasible.losses.loss_functions import LOSSES, align_labels, full_precision
+from feasible.metrics import Metric
+from feasible.metrics.accuracies import METRICS
 from feasible.registry import snake_case
 
 
-class Mean(torchmetrics.Metric):
+class BatchMean(torchmetrics.Metric):
     """The mean of what is counted up, over all batches and processes.
 
     Example:
-        >>> mean = Mean()
+        >>> mean = BatchMean()
         >>> mean.update(torch.tensor(6.0), 4)
         >>> mean.value
         1.5
@@ -70,12 +72,12 @@ class MetricEntry(NamedTuple):
         arguments: From labels and predictions to the arguments of its `update`.
     """
 
-    metric: torchmetrics.Metric
+    metric: torchmetrics.Metric | Metric
     arguments: Callable[[Tensor, Tensor], tuple[Any, ...]]
 
 
 def _mean_of(function: Callable[..., Tensor]) -> MetricEntry:
-    return MetricEntry(Mean(), functools.partial(_total_and_count, function))
+    return MetricEntry(BatchMean(), functools.partial(_total_and_count, function))
 
 
 def _total_and_count(
@@ -83,6 +85,10 @@ def _total_and_count(
 ) -> tuple[Tensor, int]:
     values = function(y_true, y_pred)
     return values.sum(), values.numel()
+
+
+def _as_given(y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
+    return y_true, y_pred
 
 
 def _given(y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
@@ -175,6 +181,8 @@ def _unfolded(metrics: Iterable[Any]) -> list[Any]:
 def _name_of(metric: Any) -> str:
     if isinstance(metric, str):
         return metric
+    if isinstance(metric, Metric):
+        return metric.name
     if isinstance(metric, functools.partial):
         return _name_of(metric.func)
     return str(getattr(metric, "__name__", None) or snake_case(type(metric).__name__))
@@ -184,6 +192,10 @@ def _entry(metric: Any) -> MetricEntry:
     if isinstance(metric, str):
         found = METRICS.find(metric)
         return found() if found in _GATHERED.values() else _mean_of(found)
+    if isinstance(metric, Metric):
+        fresh_one = copy.deepcopy(metric)
+        fresh_one.reset_state()
+        return MetricEntry(fresh_one, _as_given)
     if isinstance(metric, torchmetrics.Metric):
         fresh = metric.clone()
         fresh.reset()
@@ -204,7 +216,7 @@ class EpochMetrics(nn.Module):
 
     def __init__(self, metrics: Metrics | None) -> None:
         super().__init__()
-        self.loss = Mean()
+        self.loss = BatchMean()
         entries = get(metrics)
         self.names = list(entries)
         self.metrics = nn.ModuleList([entry.metric for entry in entries.values()])
@@ -247,7 +259,7 @@ class EpochMetrics(nn.Module):
             The loss and those metrics that are means, by name.
         """
         named = zip(["loss", *self.names], (self.loss, *self.metrics), strict=True)
-        return {name: metric.value for name, metric in named if isinstance(metric, Mean)}
+        return {name: metric.value for name, metric in named if isinstance(metric, BatchMean)}
 
     def reset(self) -> None:
         """Forget the batches seen."""

@@ -72,7 +72,7 @@ class Regularizer:
         return float(check_number(type(self).__name__, name, value, minimum=0))
 
 
-@REGULARIZERS.built_in("l1l2")
+@REGULARIZERS.built_in("l1_l2")
 class L1L2(Regularizer):
     """The sum of absolute values and the sum of squares, each times a number.
 

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -39,6 +40,25 @@ def full_precision(y_pred: Tensor) -> Tensor:
     return y_pred.float() if y_pred.dtype in (torch.float16, torch.bfloat16) else y_pred
 
 
+def as_tensors(y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
+    """Return labels and predictions as tensors, the predictions of a floating dtype.
+
+    Args:
+        y_true: The labels: a tensor, an array, or a nested sequence of numbers.
+        y_pred: The predictions, likewise.
+
+    Returns:
+        Both; tensors as they are.
+    """
+    if not isinstance(y_pred, Tensor):
+        y_pred = torch.tensor(np.asarray(y_pred, np.float32))
+    if not y_pred.is_floating_point():
+        y_pred = y_pred.float()
+    if not isinstance(y_true, Tensor):
+        y_true = torch.tensor(np.asarray(y_true), device=y_pred.device)
+    return y_true, y_pred
+
+
 def align_labels(y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
     """Return labels and predictions with as many axes, where one has a last axis of size 1 more.
 
@@ -56,45 +76,52 @@ def align_labels(y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
     return y_true, y_pred
 
 
-def _elementwise(function: Callable[..., Tensor]) -> LossFunction:
-    """Give a loss labels of the predictions' shape and dtype."""
+def elementwise(function: Callable[..., Tensor]) -> LossFunction:
+    """Give a loss labels of the predictions' shape and dtype.
+
+    Args:
+        function: The loss, of two tensors of one shape and dtype.
+
+    Returns:
+        The loss of arrays, which raises a ValueError for labels of another shape.
+    """
 
     @functools.wraps(function)
-    def checked(y_true: Tensor, y_pred: Tensor, **options: Any) -> Tensor:
-        y_true, y_pred = align_labels(y_true, y_pred)
+    def checked(y_true: Any, y_pred: Any, *values: Any, **options: Any) -> Tensor:
+        y_true, y_pred = align_labels(*as_tensors(y_true, y_pred))
         if y_true.shape != y_pred.shape:
             raise ValueError(
                 f"{function.__name__}: labels and predictions must have one shape. Received: "
                 f"labels of shape {tuple(y_true.shape)}, predictions of {tuple(y_pred.shape)}."
             )
-        return function(y_true.to(y_pred.dtype), y_pred, **options)
+        return function(y_true.to(y_pred.dtype), y_pred, *values, **options)
 
     return checked
 
 
 @LOSSES.built_in("mse")
-@_elementwise
+@elementwise
 def mean_squared_error(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """Return the mean of squared differences over the last axis."""
     return (y_pred - y_true).square().mean(-1)
 
 
 @LOSSES.built_in("mae")
-@_elementwise
+@elementwise
 def mean_absolute_error(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """Return the mean of absolute differences over the last axis."""
     return (y_pred - y_true).abs().mean(-1)
 
 
 @LOSSES.built_in("mape")
-@_elementwise
+@elementwise
 def mean_absolute_percentage_error(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """Return the mean of absolute differences, in hundredths of the label, over the last axis."""
     return 100 * ((y_true - y_pred) / y_true.abs().clamp(min=EPSILON)).abs().mean(-1)
 
 
 @LOSSES.built_in("msle")
-@_elementwise
+@elementwise
 def mean_squared_logarithmic_error(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """Return the mean of squared differences of log(1 + value) over the last axis."""
     true, predicted = (torch.log(y.clamp(min=EPSILON) + 1) for y in (y_true, y_pred))
@@ -102,7 +129,7 @@ def mean_squared_logarithmic_error(y_true: Tensor, y_pred: Tensor) -> Tensor:
 
 
 @LOSSES.built_in()
-@_elementwise
+@elementwise
 def huber(y_true: Tensor, y_pred: Tensor, delta: float = 1.0) -> Tensor:
     """Return half the squared difference up to `delta`, and a line beyond; mean of the last axis.
 
@@ -111,8 +138,8 @@ def huber(y_true: Tensor, y_pred: Tensor, delta: float = 1.0) -> Tensor:
     return functional.huber_loss(y_pred, y_true, reduction="none", delta=delta).mean(-1)
 
 
-@LOSSES.built_in()
-@_elementwise
+@LOSSES.built_in("logcosh")
+@elementwise
 def log_cosh(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """Return the mean of the logarithm of the difference's hyperbolic cosine over the last axis."""
     difference = y_pred - y_true
@@ -120,15 +147,15 @@ def log_cosh(y_true: Tensor, y_pred: Tensor) -> Tensor:
 
 
 @LOSSES.built_in()
-@_elementwise
+@elementwise
 def cosine_similarity(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """Return minus the cosine of the angle between label and prediction, along the last axis."""
     true, predicted = (functional.normalize(y, dim=-1, eps=EPSILON) for y in (y_true, y_pred))
     return -(true * predicted).sum(-1)
 
 
-@LOSSES.built_in("kld")
-@_elementwise
+@LOSSES.built_in("kld", "kullback_leibler_divergence")
+@elementwise
 def kl_divergence(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """Return the Kullback-Leibler divergence of the predicted distribution from the true one."""
     true, predicted = y_true.clamp(EPSILON, 1), y_pred.clamp(EPSILON, 1)
@@ -136,7 +163,7 @@ def kl_divergence(y_true: Tensor, y_pred: Tensor) -> Tensor:
 
 
 @LOSSES.built_in()
-@_elementwise
+@elementwise
 def poisson(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """Return the negative log likelihood of counts under rates, up to a constant."""
     return (y_pred - y_true * torch.log(y_pred + EPSILON)).mean(-1)
@@ -149,21 +176,21 @@ def _signs(y_true: Tensor) -> Tensor:
 
 
 @LOSSES.built_in()
-@_elementwise
+@elementwise
 def hinge(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """Return the mean of how far predictions are from the margin, for labels of -1 or 0, and 1."""
     return (1 - _signs(y_true) * y_pred).clamp(min=0).mean(-1)
 
 
 @LOSSES.built_in()
-@_elementwise
+@elementwise
 def squared_hinge(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """Return the mean square of how far predictions are from the margin."""
     return (1 - _signs(y_true) * y_pred).clamp(min=0).square().mean(-1)
 
 
 @LOSSES.built_in()
-@_elementwise
+@elementwise
 def categorical_hinge(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """Return how far the true class's score is from the margin above the best of the others."""
     best_other = ((1 - y_true) * y_pred).amax(-1)
@@ -171,7 +198,7 @@ def categorical_hinge(y_true: Tensor, y_pred: Tensor) -> Tensor:
 
 
 @LOSSES.built_in("bce")
-@_elementwise
+@elementwise
 def binary_crossentropy(
     y_true: Tensor, y_pred: Tensor, from_logits: bool = False, label_smoothing: float = 0.0
 ) -> Tensor:
@@ -192,7 +219,7 @@ def _log_probabilities(y_pred: Tensor, from_logits: bool) -> Tensor:
 
 
 @LOSSES.built_in()
-@_elementwise
+@elementwise
 def categorical_crossentropy(
     y_true: Tensor, y_pred: Tensor, from_logits: bool = False, label_smoothing: float = 0.0
 ) -> Tensor:
@@ -203,12 +230,20 @@ def categorical_crossentropy(
 
 @LOSSES.built_in()
 def sparse_categorical_crossentropy(
-    y_true: Tensor, y_pred: Tensor, from_logits: bool = False
+    y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None
 ) -> Tensor:
-    """Return the cross entropy of classes' probabilities, or logits, with labels as numbers."""
+    """Return the cross entropy of classes' probabilities, or logits, with labels as numbers.
+
+    Labels that are `ignore_class` have none.
+    """
+    y_true, y_pred = as_tensors(y_true, y_pred)
     labels = class_numbers(y_true, y_pred)
+    ignored = None if ignore_class is None else labels == ignore_class
+    if ignored is not None:
+        labels = labels.masked_fill(ignored, 0)
     log_probabilities = _log_probabilities(y_pred, from_logits)
-    return -log_probabilities.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
+    values = -log_probabilities.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
+    return values if ignored is None else values.masked_fill(ignored, 0)
 
 
 def class_numbers(y_true: Tensor, y_pred: Tensor) -> Tensor:
@@ -257,6 +292,7 @@ _CROSSENTROPIES = {
 
 
 @LOSSES.built_in("ce")
-def crossentropy(y_true: Tensor, y_pred: Tensor) -> Tensor:
+def crossentropy(y_true: Any, y_pred: Any) -> Tensor:
     """Return the cross entropy that fits the shapes of labels and predictions."""
+    y_true, y_pred = as_tensors(y_true, y_pred)
     return _CROSSENTROPIES[target_kind(y_true, y_pred)](y_true, y_pred)

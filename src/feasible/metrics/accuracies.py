@@ -10,10 +10,15 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from feasible.models.losses import align_labels, class_numbers, target_kind
+from feasible.losses.loss_functions import align_labels, class_numbers, target_kind
 from feasible.registry import Registry
 
 METRICS = Registry("metric", "keras.metrics", any_case=True)
+
+
+def equal_entries(y_true: Tensor, y_pred: Tensor) -> Tensor:
+    """Return where predictions are the labels."""
+    return (y_true == y_pred).float()
 
 
 @METRICS.built_in()
