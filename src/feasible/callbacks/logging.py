@@ -105,7 +105,7 @@ class TensorBoard(Callback):
             part = "validation" if name.startswith("val_") else "train"
             if part not in self._writers:
                 folder = os.path.join(self.log_dir, part)
-                self._writers[part] = SummaryWriter(folder)  # type: ignore[no-untyped-call]
+                self._writers[part] = SummaryWriter(folder)
             self._writers[part].add_scalar(f"epoch_{name.removeprefix('val_')}", value, epoch)
 
     def on_train_end(self, logs: Logs = None) -> None:

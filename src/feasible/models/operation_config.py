@@ -77,7 +77,7 @@ def operation_config(node: Node) -> tuple[dict[str, Any], tuple[Any, ...]]:
     Raises:
         ValueError: If it is no function of `feasible.ops`.
     """
-    function = node.module.function
+    function: Any = node.module.function
     name = function.__name__
     if function is not get_item and getattr(ops, name, None) is not function:
         raise ValueError(
@@ -119,7 +119,7 @@ def operation_from_config(entry: dict[str, Any]) -> tuple[Operation, dict[str, A
     own = config.pop("name", None)
     operation = Operation(function)
     operation.name = str(own or name)
-    known = inspect.signature(function).parameters  # type: ignore[arg-type]
+    known = inspect.signature(function).parameters
     return operation, {key: value for key, value in config.items() if key in known}
 
 

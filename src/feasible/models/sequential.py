@@ -213,7 +213,7 @@ class Sequential(Model):
         outputs = inputs if isinstance(inputs, Tensor) else as_tensor(inputs)
         if self.input_shape is None:
             self._input_shape = (None, *outputs.shape[1:])
-        sized = None not in self.input_shape[1:]
+        sized = None not in (self._input_shape or ())[1:]
         for place, name in enumerate(self._order):
             outputs = self._modules[name](outputs)  # type: ignore[misc]
             if sized and self._shapes[place] is None and isinstance(outputs, Tensor):

@@ -62,13 +62,23 @@ def weight_views(
     Yields:
         A name, and a view in Keras layout, or as stored where that is not known.
     """
+    yield from _views_within(module, prefix, detached, set())
+
+
+def _views_within(
+    module: nn.Module, prefix: str, detached: bool, seen: set[nn.Module]
+) -> Iterator[tuple[str, Tensor]]:
+    # A layer that several others use is met more than once.
+    if module in seen:
+        return
+    seen.add(module)
     if isinstance(module, OwnWeights):
         for layout, view in module.weight_views(detached=detached):
             yield prefix + layout.parameter, view
     else:
         yield from _views_of_own(module, prefix, detached)
     for name, child in _children(module):
-        yield from weight_views(child, f"{prefix}{name}.", detached=detached)
+        yield from _views_within(child, f"{prefix}{name}.", detached, seen)
 
 
 def _children(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
