@@ -172,7 +172,10 @@ def test_predictions_of_16_bits_are_judged_in_32():
         (lambda: get("mean_square_error"), "Did you mean 'mean_squared_error'"),
         (lambda: get("nothing_like_it"), "Known are mean_squared_error"),
         (lambda: get(3), "`loss` must be a name, a loss of torch.nn or a function"),
-        (lambda: get({"class_name": "Huber", "config": {"from_logits": True}}), "Its arguments are: delta"),
+        (
+            lambda: get({"class_name": "Huber", "config": {"from_logits": True}}),
+            "Its arguments are: delta",
+        ),
         (lambda: classes.Huber(reduction="total"), "`reduction` must be one of 'sum_over_batch_"),
         (lambda: classes.ctc(torch.zeros(4), torch.zeros(4, 3)), "labels must be of shape"),
         (

@@ -115,7 +115,7 @@ class Metric(nn.Module):
             A tensor that has `assign` and `assign_add`.
         """
         if isinstance(shape, str):  # the name first, as Keras 2 had it
-            shape, name = [], shape
+            name, shape = shape, ()
         kind = getattr(torch, str(dtype or "float32").removeprefix("torch."))
         if callable(initializer):
             start = torch.as_tensor(initializer(tuple(shape))).to(kind)
