@@ -27,9 +27,7 @@ class _Decisions(Metric):
         self.true_negatives = self.add_weight(shape, name="true_negatives")
         self.false_negatives = self.add_weight(shape, name="false_negatives")
 
-    def update_state(  # type: ignore[override]
-        self, y_true: Any, y_pred: Any, sample_weight: Any = None
-    ) -> None:
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take a batch in."""
         y_true, y_pred = as_tensors(y_true, y_pred)
         y_true, y_pred = align_labels(y_true, full_precision(y_pred.detach()))

@@ -39,7 +39,7 @@ class Sum(Metric):
         super().__init__(dtype, name)
         self.total = self.add_weight(name="total")
 
-    def update_state(self, values: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Add values."""
         self.total.assign_add(_weighted(values, sample_weight)[0].sum())
 
@@ -68,7 +68,7 @@ class Mean(Metric):
         self.total = self.add_weight(name="total")
         self.count = self.add_weight(name="count")
 
-    def update_state(self, values: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Take values in."""
         weighted, weight = _weighted(values, sample_weight)
         self.total.assign_add(weighted.sum())

@@ -22,7 +22,7 @@ class MetricVariable(Tensor):
     What is computed from it is a plain tensor.
     """
 
-    __torch_function__ = torch._C._disabled_torch_function_impl
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> MetricVariable:
         copied = self.value.detach().clone().as_subclass(MetricVariable)
@@ -115,7 +115,7 @@ class Metric(nn.Module):
             A tensor that has `assign` and `assign_add`.
         """
         if isinstance(shape, str):  # the name first, as Keras 2 had it
-            shape, name = (), shape
+            name, shape = shape, ()
         kind = getattr(torch, str(dtype or "float32").removeprefix("torch."))
         if callable(initializer):
             start = torch.as_tensor(initializer(tuple(shape))).to(kind)
@@ -205,10 +205,10 @@ class Metric(nn.Module):
         self.reset_state()
 
     def _apply(self, fn: Any, recurse: bool = True) -> Self:
-        moved = super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for variable in self._state.values():
             variable.data = fn(variable.value)
-        return moved
+        return self
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments.
