@@ -21,7 +21,7 @@ class ModelCheckpoint(Callback):
         verbose: 1 to say what is saved.
         save_best_only: Whether to save only when the value has become better.
         save_weights_only: Whether to save the weights alone.
-        mode: ``"min"`` where less is better, ``"max"`` where more is, ``"auto"`` to tell by the name.
+        mode: ``"min"`` where less is better, ``"max"`` where more is; ``"auto"`` goes by the name.
         save_freq: ``"epoch"``, or after how many batches.
         initial_value_threshold: The value that it must be better than at first; None for none.
 

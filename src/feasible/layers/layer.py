@@ -259,9 +259,19 @@ class Layer(GraphCalls, OwnWeights, Penalized):
         """
         if "compute_output_shape" in self._overridden:
             return input_shape
+        return self.tried_shape(input_shape)  # type: ignore[no-any-return]
+
+    def tried_shape(self, input_shape: Any) -> Any:
+        """Return the sizes of the layer's output for zeros.
+
+        Args:
+            input_shape: The sizes, the batch first; None where a size is not known.
+
+        Returns:
+            The output's sizes.
+        """
         with in_mode(self, training=False):
-            shapes, _ = tried_result(self, (self.stands_for(input_shape),), {})
-        return shapes  # type: ignore[no-any-return]
+            return tried_result(self, (self.stands_for(input_shape),), {})[0]
 
     def make_weight(
         self,

@@ -130,8 +130,8 @@ def trainer(verbose: str | int, callbacks: Callbacks, **options: Any) -> Trainer
     Args:
         verbose: 0 for silence, 1 for a progress bar and a row for each epoch, 2 for rows only;
             ``"auto"`` for 1 in a terminal or a notebook, and 2 elsewhere.
-        callbacks: Keras's callbacks, ours or its own, and Lightning's. A progress bar of Lightning's
-            takes the place of ours.
+        callbacks: Keras's callbacks, ours or its own, and Lightning's. A progress bar of
+            Lightning's takes the place of ours.
         **options: The Trainer's other arguments.
 
     Returns:
