@@ -15,8 +15,8 @@ class ModelCheckpoint(Callback):
 
     Args:
         filepath: Where to: a path that ends in ``.keras``, or with `save_weights_only` in
-            ``.weights.h5`` or ``.safetensors``; it may have ``{epoch:02d}`` and names of values, such
-            as ``{val_loss:.2f}``, in it.
+            ``.weights.h5`` or ``.safetensors``; it may have ``{epoch:02d}`` and values, such as
+            ``{val_loss:.2f}``, in it.
         monitor: The value that tells which epoch is the best.
         verbose: 1 to say what is saved.
         save_best_only: Whether to save only when the value has become better.
