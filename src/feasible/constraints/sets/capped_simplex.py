@@ -11,7 +11,7 @@ from feasible.constraints.base import Constraint
 from feasible.constraints.gate import Measurement, measure_steps
 from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.parts import Part, Steps
-from feasible.constraints.thresholds import clipped
+from feasible.constraints.thresholds import capped, clipped
 
 
 @CONSTRAINTS.built_in("cappedsimplex", of_keras=False)
@@ -82,9 +82,7 @@ class CappedSimplex(Constraint):
         Returns:
             The entries.
         """
-        xp, entries = part.xp, part.finite_blocks
-        zero = xp.zeros_like(entries)
-        return part.unblocked(clipped(entries, zero, zero + self.upper, self.total))
+        return part.unblocked(capped(part.finite_blocks, self.upper, self.total))
 
     def measure(self, part: Part) -> Steps:
         """Return each vector's sum, and how far it is from being feasible.
