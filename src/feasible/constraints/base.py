@@ -29,6 +29,7 @@ _OF_PROJECTION = (
     "violations",
     "quantity",
     "bounds",
+    "interval",
     "project_tangent",
     "tangent_by_default",
     "takes_complex",
@@ -110,6 +111,14 @@ class Constraint(Value):
     def bounds(self) -> tuple[float, float]:
         """The smallest and the largest quantity of a feasible vector."""
         return 0.0, 0.0
+
+    @property
+    def interval(self) -> tuple[Any, Any]:
+        """Between which numbers, or arrays that broadcast to it, entries of a feasible weight lie.
+
+        Here, any: it need not be narrow, only true.
+        """
+        return -math.inf, math.inf
 
     def __call__(self, w: Array) -> Array:  # type: ignore[no-redef]
         """Return the weight projected onto the feasible ones.

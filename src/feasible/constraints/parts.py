@@ -47,6 +47,8 @@ class Part:
             is stored in pieces; None if they are all of it.
         stacked: How many leading axes count weights that are stacked.
         near_bound: Whether norms need only be right as far as they are near a bound, in one pass.
+        leeway: How far an entry may be from a bound that it is at, of the shape of `w`: 0.0 where
+            a projection brings it there exactly, more where it comes near by alternating.
 
     Attributes:
         xp: The array API namespace of the entries.
@@ -67,6 +69,7 @@ class Part:
         place: Place | None = None,
         stacked: int = 0,
         near_bound: bool = False,
+        leeway: Array | float = 0.0,
     ) -> None:
         self.w = w
         self.axes = axes
@@ -76,6 +79,7 @@ class Part:
         self.place = place
         self.stacked = stacked
         self.near_bound = near_bound
+        self.leeway = leeway
 
     @property
     def is_whole(self) -> bool:
@@ -187,6 +191,11 @@ class Part:
         order = (*self.axes, *(axis for axis in range(self.w.ndim) if axis not in self.axes))
         moved = self.xp.permute_dims(self.w if values is None else values, order)
         return self.xp.reshape(moved, (self.length, *moved.shape[len(self.axes) :]))
+
+    @property
+    def leeway_blocks(self) -> Array | float:
+        """How far entries of blocks, as columns, may be from a bound that they are at."""
+        return self.leeway if isinstance(self.leeway, float) else self.blocks(self.leeway)
 
     def unblocked(self, blocks: Array) -> Array:
         """Return columns of blocks in the order of the weight's entries.

@@ -13,6 +13,7 @@ from feasible.backends import (
     repeat_while,
     without_gradient,
 )
+from feasible.constraints.precision import Precision
 
 
 def threshold(candidates: Array, held: Array | float, count: Array | float) -> Array:
@@ -181,6 +182,25 @@ def clipped(entries: Array, low: Array, high: Array, total: float) -> Array:
     excess = xp.sum(found, axis=0, keepdims=True) - total
     excess = excess / xp.where(counts > 0, counts, 1.0)
     return xp.where(inside, xp.clip(found - excess, low, high), found)
+
+
+def held_from(total: Array | float, stored: Precision, length: int) -> Array | float:
+    """Return from where entries of a sum count as more than nothing, up to rounding.
+
+    Args:
+        total: The sum.
+        stored: The precision of the dtype of the entries.
+        length: How many there are.
+
+    Returns:
+        A part of what each has where all are equal.
+
+    Example:
+        >>> from feasible.constraints.precision import PRECISIONS
+        >>> held_from(1.0, PRECISIONS["bfloat16"], 64) < 1 / 64
+        True
+    """
+    return 4 * stored.slack * total / max(length, 1)
 
 
 def _ranked(entries: Array, rank: int, near: float) -> Array:

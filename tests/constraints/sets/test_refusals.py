@@ -15,6 +15,7 @@ from feasible import (
     Blocks,
     Box,
     CappedSimplex,
+    FixedSum,
     Hyperplane,
     InvalidArgumentError,
     L1Ball,
@@ -68,6 +69,13 @@ MADE: list[tuple[Callable[[], Any], str]] = [
     (lambda: Box(1) & Box(None, 0), r"a weight satisfies Box"),
     (lambda: Mask([0, 1]) & Box(1), r"a weight satisfies Mask"),
     (lambda: NonNeg() & Box(None, -1), r"a weight satisfies NonNeg"),
+    (lambda: NonNeg() & (Box(None, 2) & Box(None, -1)), r"a weight satisfies NonNeg"),
+    (lambda: (NonNeg() & Mask([1, 0])) & Box([0, 1]), r"a weight satisfies NonNeg"),
+    (lambda: Simplex(1) & Box(lower=2), r"a weight satisfies Simplex"),
+    (lambda: CappedSimplex(1, 0.5) & Box(0.6), r"a weight satisfies CappedSimplex"),
+    (lambda: Box(2) & L1Ball(1), r"a weight satisfies Box"),
+    (lambda: MaxNorm(1) & Box([0, -2], [0, -1.5]), r"a weight satisfies MaxNorm"),
+    (lambda: FixedSum(1) & Simplex(2), r"a weight satisfies FixedSum"),
 ]
 
 
@@ -95,6 +103,11 @@ SHAPED: list[tuple[Any, str]] = [
     (Hyperplane([[1.0, 0.0, 1.0]]), r"`normal` must not be all zeros for any vector"),
     (Blocks(NonNeg(), 0, (1, 2)), r"must add up to 4.*sizes=\(1, 2\), which add up to 3"),
     (Blocks(TopK(2), 0, (1, 3)), r"`k` must be at most 1"),
+    (FixedSum(1, axis=0) & Box(0.3), r"no weight of shape \(4, 3\) satisfies both"),
+    (Simplex(1, axis=1) & Box(0, [0.25, 0.5, 0.125]), r"what the sum of a vector can be"),
+    (L1Ball(1) & Box(None, -0.3), r"what the sum of absolute values of a vector can be"),
+    (MaxNorm(1) & Box(0.6), r"what the norm of a vector can be"),
+    (NonNeg() & (Simplex(1) & Box(0.3)), r"satisfies both Simplex"),
     (TopK(1, axis=0) & MaxNorm(1, axis=1), r"Give both the same axis"),
 ]
 

@@ -54,7 +54,7 @@ class Box(Constraint):
             raise InvalidArgumentError(
                 "Box", "lower", lower, "a number or an array, or else `upper` must be"
             )
-        low, high = self._pair
+        low, high = self.interval
         try:
             crossed = bool(np.any(np.asarray(low) > np.asarray(high)))
         except ValueError:
@@ -65,19 +65,20 @@ class Box(Constraint):
             raise InvalidArgumentError("Box", "lower", lower, f"nowhere above upper, {upper!r}")
 
     @property
-    def _pair(self) -> tuple[Bound, Bound]:
+    def interval(self) -> tuple[Bound, Bound]:
+        """The two bounds, infinite where there is none."""
         low = -math.inf if self.lower is None else self.lower
         return low, math.inf if self.upper is None else self.upper
 
     @property
     def is_cone(self) -> bool:
         """Whether positive multiples of a feasible weight are feasible: for bounds 0 and none."""
-        return all(np.all((bound == 0) | np.isinf(bound)) for bound in self._pair)
+        return all(np.all((bound == 0) | np.isinf(bound)) for bound in self.interval)
 
     @property
     def bounds(self) -> tuple[float, float]:
         """The smallest and the largest entry of any feasible weight."""
-        low, high = self._pair
+        low, high = self.interval
         return extent(low)[0], extent(high)[1]
 
     def project(self, part: Part) -> Array:
@@ -121,20 +122,14 @@ class Box(Constraint):
         Returns:
             The projected gradient.
         """
-        zero, rounding = part.xp.zeros_like(gradient), part.precision.slack * self._size
+        zero = part.xp.zeros_like(gradient)
         if self.lower is not None:
-            at_bound = part.wide <= self._here(part, self.lower) + rounding
+            at_bound = part.wide <= self._here(part, self.lower) + part.leeway
             gradient = part.xp.where(at_bound & (gradient > 0), zero, gradient)
         if self.upper is not None:
-            at_bound = part.wide >= self._here(part, self.upper) - rounding
+            at_bound = part.wide >= self._here(part, self.upper) - part.leeway
             gradient = part.xp.where(at_bound & (gradient < 0), zero, gradient)
         return gradient
-
-    @property
-    def _size(self) -> float:
-        """The largest bound, which says how much rounding is little."""
-        sizes = np.concatenate([np.abs(np.ravel(bound)) for bound in self._pair])
-        return float(np.max(sizes, where=np.isfinite(sizes), initial=0.0))
 
     def _here(self, part: Part, bound: Bound) -> Array:
         """Return a bound as the weight's dtype holds it, so that what is at it is feasible."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Self
 
-import numpy as np
-
 from feasible.arguments import InvalidArgumentError
 from feasible.backends import Array
 from feasible.constraints.base import Constraint, block_axes, is_whole_call
 from feasible.constraints.dykstra import alternate
+from feasible.constraints.emptiness import common_interval, refuse_empty, refuse_empty_for
 from feasible.constraints.gate import (
     project_whole,
     projection_steps,
@@ -20,9 +19,10 @@ from feasible.constraints.gate import (
 from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.nesting import constraint_argument
 from feasible.constraints.parts import Part, Steps
-from feasible.constraints.sets.box import Box
 from feasible.constraints.sets.mask import Mask
-from feasible.constraints.sets.non_negative import NonNeg
+
+# What Dykstra's algorithm leaves of what would be zero, in units of its tolerance.
+_NEAR = 16.0
 
 
 @CONSTRAINTS.built_in("intersection", of_keras=False)
@@ -58,7 +58,7 @@ class Intersection(Constraint):
     def __init__(self, first: Any, second: Any) -> None:
         self.first = constraint_argument("Intersection", "first", first)
         self.second = constraint_argument("Intersection", "second", second)
-        _refuse_empty(self.first, self.second)
+        refuse_empty(self.first, self.second)
         if self._ordered is None and not self.is_convex:
             raise InvalidArgumentError(
                 "Intersection",
@@ -82,6 +82,11 @@ class Intersection(Constraint):
             return (one, other) if isinstance(other, Mask) or self.is_convex else None
         pairs = ((one, other), (other, one))
         return next((pair for pair in pairs if pair[0].is_cone and pair[1].is_scaling), None)
+
+    @property
+    def interval(self) -> tuple[Any, Any]:
+        """Between which numbers entries lie that satisfy both."""
+        return common_interval(self.first, self.second)
 
     @property
     def is_convex(self) -> bool:
@@ -188,11 +193,13 @@ class Intersection(Constraint):
             shape: The weight's shape.
 
         Raises:
-            ValueError: If it does not fit one of both, or if the projection is not known, because
-                a cone's vectors are not parts of those that are scaled.
+            ValueError: If it does not fit one of both, if no weight of the shape satisfies both, or
+                if the projection is not known, because a cone's vectors are not parts of those that
+                are scaled.
         """
         self.first.check_shape(shape)
         self.second.check_shape(shape)
+        refuse_empty_for(self.first, self.second, shape)
         if not (self._is_exact(len(shape)) or self.is_convex):
             raise ValueError(
                 f"Intersection: the nearest weight of shape {tuple(shape)} that satisfies both "
@@ -254,8 +261,13 @@ class Intersection(Constraint):
                 gradient = yield from tangent_steps(each, _part_for(each, part, part.w), gradient)
             return gradient
 
+        # How far apart the two leave entries, some rounds before the end.
+        xp, sizes = part.xp, part.xp.abs(part.finite)
+        largest = xp.max(sizes, axis=part.axes, keepdims=True) if part.axes else sizes
+        leeway = _NEAR * _tolerance(part) * largest + xp.zeros_like(sizes)
+
         def onto(each: Constraint) -> Any:
-            inner = _part_for(each, part, part.w)
+            inner = _part_for(each, part, part.w, leeway)
             return lambda values: tangent_whole(each, inner, values)
 
         return alternate(onto(self.first), onto(self.second), gradient, part.axes, _tolerance(part))
@@ -274,13 +286,23 @@ class Intersection(Constraint):
         return f"{self.first!r} & {second}"
 
 
-def _part_for(constraint: Constraint, part: Part, entries: Array) -> Part:
+def _part_for(
+    constraint: Constraint, part: Part, entries: Array, leeway: Array | float = 0.0
+) -> Part:
     """Return a part as one of the two sees it."""
     inside = part.w.shape[part.stacked :]
     axes = tuple(part.stacked + axis for axis in block_axes(constraint, inside))
     length = part.length if axes == part.axes else None
     owner = type(constraint).__name__
-    return Part(entries, axes, owner, length=length, place=part.place, stacked=part.stacked)
+    return Part(
+        entries,
+        axes,
+        owner,
+        length=length,
+        place=part.place,
+        stacked=part.stacked,
+        leeway=leeway,
+    )
 
 
 def _projected(constraint: Constraint, part: Part, values: Array) -> Array:
@@ -293,28 +315,3 @@ def _tolerance(part: Part) -> float:
     """Return how far apart, relatively, what was projected onto either may be."""
     computed = float(part.xp.finfo(part.wide.dtype).eps)
     return max(part.precision.slack / 4, 4 * computed)
-
-
-def _interval(constraint: Constraint) -> tuple[Any, Any] | None:
-    """Return between what a constraint keeps entries; None where that is not known."""
-    if isinstance(constraint, Mask):
-        return np.where(constraint.mask, -np.inf, 0.0), np.where(constraint.mask, np.inf, 0.0)
-    if isinstance(constraint, Box):
-        low = -np.inf if constraint.lower is None else constraint.lower
-        return low, np.inf if constraint.upper is None else constraint.upper
-    return (0.0, np.inf) if isinstance(constraint, NonNeg) else None
-
-
-def _refuse_empty(first: Constraint, second: Constraint) -> None:
-    """Raise if no entry satisfies both constraints, where they are of single entries."""
-    one, other = _interval(first), _interval(second)
-    if one is None or other is None:
-        return
-    try:
-        is_empty = np.any(np.maximum(one[0], other[0]) > np.minimum(one[1], other[1]))
-    except ValueError:  # arrays of shapes that do not fit, of which a weight's shape tells
-        return
-    if is_empty:
-        raise InvalidArgumentError(
-            "Intersection", "second", second, f"such that a weight satisfies {first!r}, too"
-        )

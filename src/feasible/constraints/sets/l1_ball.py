@@ -18,7 +18,7 @@ from feasible.constraints.radii import (
     initial_radius,
     radius_bounds,
 )
-from feasible.constraints.thresholds import lowered, tangent_threshold
+from feasible.constraints.thresholds import held_from, lowered, tangent_threshold
 
 
 @CONSTRAINTS.built_in("l1ball", of_keras=False)
@@ -62,6 +62,11 @@ class L1Ball(Constraint):
     def bounds(self) -> tuple[float, float]:
         """Zero, and the largest radius."""
         return 0.0, radius_bounds(self.radius)[1]
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The largest radius, to either side."""
+        return -self.bounds[1], self.bounds[1]
 
     def check_shape(self, shape: Sequence[int]) -> None:
         """Raise if a weight of this shape cannot be constrained.
@@ -143,7 +148,8 @@ class L1Ball(Constraint):
         xp, entries = part.xp, part.finite_blocks
         descent, sizes = -part.blocks(gradient), xp.abs(entries)
         radius, slack = self._radius(part), 4 * part.precision.slack
-        held, moduli = sizes > slack * radius, xp.abs(descent)
+        least = held_from(radius, part.precision, part.length) + part.leeway_blocks
+        held, moduli = sizes > least, xp.abs(descent)
         signs = entries / xp.where(held, sizes, 1.0)
         outward = real_product(part, signs, descent)
         lowest = tangent_threshold(held, outward, moduli)

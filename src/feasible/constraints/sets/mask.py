@@ -51,6 +51,11 @@ class Mask(Constraint):
             raise InvalidArgumentError("Mask", "mask", mask, "an array of booleans, or of 0 and 1")
         self.mask = array.astype(np.bool_)
 
+    @property
+    def interval(self) -> tuple[Any, Any]:
+        """Zero twice where the mask says so, and anything elsewhere."""
+        return np.where(self.mask, -np.inf, 0.0), np.where(self.mask, np.inf, 0.0)
+
     def project(self, part: Part) -> Array:
         """Return the entries with zeros under the mask.
 

@@ -97,7 +97,8 @@ class Monotone(Constraint):
             The projected gradient.
         """
         sign = -1.0 if self.increasing else 1.0
-        entries = part.blocks(part.wide)
-        is_tied = entries[1:, ...] == entries[:-1, ...]
+        entries = part.blocks(part.finite)
+        steps, leeway = part.xp.abs(entries[1:, ...] - entries[:-1, ...]), part.leeway_blocks
+        is_tied = steps <= (leeway if isinstance(leeway, float) else leeway[1:, ...])
         directions = sign * part.blocks(gradient)
         return part.unblocked(sign * isotonic_regression(directions, is_tied))

@@ -37,6 +37,11 @@ class NonNeg(Constraint):
         """Zero, and no largest entry."""
         return 0.0, math.inf
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Zero, and no largest entry."""
+        return 0.0, math.inf
+
     def project(self, part: Part) -> Array:
         """Return the entries with zeros for those that are negative.
 
@@ -74,7 +79,7 @@ class NonNeg(Constraint):
         Returns:
             The projected gradient.
         """
-        outward = (part.w <= 0) & (gradient > 0)
+        outward = (part.wide <= part.leeway) & (gradient > 0)
         return part.xp.where(outward, part.xp.zeros_like(gradient), gradient)
 
     def vector_axes(self, shape: Sequence[int]) -> tuple[int, ...]:

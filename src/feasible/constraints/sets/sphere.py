@@ -62,6 +62,11 @@ class Sphere(Constraint):
         """The smallest and the largest radius."""
         return radius_bounds(self.radius)
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The largest radius, to either side."""
+        return -self.bounds[1], self.bounds[1]
+
     def check_shape(self, shape: Sequence[int]) -> None:
         """Raise if a weight of this shape cannot be constrained.
 
