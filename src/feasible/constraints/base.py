@@ -37,6 +37,8 @@ _OF_PROJECTION = (
     "is_cone",
     "is_entrywise",
     "is_scaling",
+    "has_ray",
+    "ray",
 )
 # A constraint that computes in the weight's dtype rounds more than once.
 _ROUNDINGS_OF_CALLS = 4.0
@@ -91,6 +93,8 @@ class Constraint(Value):
     is_cone: Any = False
     is_entrywise: Any = False
     is_scaling: Any = False
+    # Whether `ray` is one of a cone's nearest directions.
+    has_ray: Any = False
     __call__: Any
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -233,6 +237,18 @@ class Constraint(Value):
         """
         del part
         return gradient
+
+    def ray(self, part: Part) -> Array:
+        """Return the nearest direction inside a cone of vectors that have none there.
+
+        Args:
+            part: The weight, of whole vectors, which the projection onto the cone makes zero.
+
+        Returns:
+            Entries of vectors that are not zero; here, of all the first one.
+        """
+        one = part.xp.ones_like(part.wide)
+        return part.xp.where(part.is_first, one, part.xp.zeros_like(one))
 
     def __and__(self, other: Constraint) -> Constraint:
         """Return the constraint that asks for both, where its projection is known."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from feasible.arguments import InvalidArgumentError
 from feasible.constraints.base import Constraint, block_axes
+from feasible.constraints.sets.norms import NormConstraint
 
 # What sums of numbers that are no binary fractions are off, relatively.
 _ROUNDING = 1e-9
@@ -88,7 +89,9 @@ def refuse_empty_for(first: Constraint, second: Constraint, shape: Sequence[int]
         elif one.quantity == "sum of absolute values":
             reach = _along(nearest, shape, axes), np.asarray(math.inf)
         elif one.quantity == "norm":
-            reach = np.sqrt(_along(nearest**2, shape, axes)), np.asarray(math.inf)
+            # What scales vectors to some norm leaves those that are zero.
+            farthest = math.inf if isinstance(one, NormConstraint) else np.maximum(-low, high)
+            reach = _norms(nearest, shape, axes), _norms(np.asarray(farthest), shape, axes)
         else:
             continue
         beyond = np.any(reach[0] - most > _ROUNDING * np.abs(reach[0]))
@@ -97,6 +100,10 @@ def refuse_empty_for(first: Constraint, second: Constraint, shape: Sequence[int]
                 f"Intersection: no weight of shape {tuple(shape)} satisfies both {first!r} and "
                 f"{second!r}, because of what the {one.quantity} of a vector can be."
             )
+
+
+def _norms(sizes: np.ndarray, shape: Sequence[int], axes: Sequence[int]) -> np.ndarray:
+    return np.asarray(np.sqrt(_along(np.square(sizes), shape, axes)))
 
 
 def _axis_of(constraint: Constraint) -> Any:

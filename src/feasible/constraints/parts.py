@@ -81,6 +81,20 @@ class Part:
         self.near_bound = near_bound
         self.leeway = leeway
 
+    def of_block(self, entries: Array, vector_axes: Callable[..., tuple[int, ...]]) -> Part:
+        """Return other entries in place of these, in the blocks of one constraint.
+
+        Args:
+            entries: The entries, of the same shape.
+            vector_axes: From a weight's shape to the axes of such a block, which is whole here.
+
+        Returns:
+            A part.
+        """
+        axes = vector_axes(self.w.shape[self.stacked :])
+        shifted = tuple(self.stacked + axis for axis in axes)
+        return Part(entries, shifted, self.owner, place=self.place, stacked=self.stacked)
+
     @property
     def is_whole(self) -> bool:
         """Whether all entries of each block are here."""

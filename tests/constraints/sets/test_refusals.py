@@ -73,6 +73,8 @@ MADE: list[tuple[Callable[[], Any], str]] = [
     (lambda: (NonNeg() & Mask([1, 0])) & Box([0, 1]), r"a weight satisfies NonNeg"),
     (lambda: Simplex(1) & Box(lower=2), r"a weight satisfies Simplex"),
     (lambda: CappedSimplex(1, 0.5) & Box(0.6), r"a weight satisfies CappedSimplex"),
+    (lambda: (NonNeg() & Monotone()) & Sphere(1), r"a nearest direction that is known"),
+    (lambda: TopK(0) & Sphere(1), r"a nearest direction that is known"),
     (lambda: Box(2) & L1Ball(1), r"a weight satisfies Box"),
     (lambda: MaxNorm(1) & Box([0, -2], [0, -1.5]), r"a weight satisfies MaxNorm"),
     (lambda: FixedSum(1) & Simplex(2), r"a weight satisfies FixedSum"),
@@ -108,6 +110,8 @@ SHAPED: list[tuple[Any, str]] = [
     (L1Ball(1) & Box(None, -0.3), r"what the sum of absolute values of a vector can be"),
     (MaxNorm(1) & Box(0.6), r"what the norm of a vector can be"),
     (NonNeg() & (Simplex(1) & Box(0.3)), r"satisfies both Simplex"),
+    (Mask([1, 1, 0]) & Sphere(1, axis=0), r"what the norm of a vector can be"),
+    (FixedSum(0, axis=()) & Sphere(1, axis=()), r"no direction to scale"),
     (TopK(1, axis=0) & MaxNorm(1, axis=1), r"Give both the same axis"),
 ]
 

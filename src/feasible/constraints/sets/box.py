@@ -15,6 +15,7 @@ from feasible.constraints.base import Constraint
 from feasible.constraints.gate import Measurement
 from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.parts import Part, Steps
+from feasible.constraints.rays import ray_of_entries
 
 
 @CONSTRAINTS.built_in("box", of_keras=False)
@@ -46,6 +47,7 @@ class Box(Constraint):
     quantity = "entry"
     is_convex = True
     is_entrywise = True
+    has_ray = True
 
     def __init__(self, lower: Any = None, upper: Any = None) -> None:
         self.lower = None if lower is None else check_bound("Box", "lower", lower, infinite=True)
@@ -73,7 +75,7 @@ class Box(Constraint):
     @property
     def is_cone(self) -> bool:
         """Whether positive multiples of a feasible weight are feasible: for bounds 0 and none."""
-        return all(np.all((bound == 0) | np.isinf(bound)) for bound in self.interval)
+        return all(map(_is_of_cone, self.interval))
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -112,6 +114,17 @@ class Box(Constraint):
         found = yield from super().measure(part)
         return Measurement(part.wide, found.violations)
 
+    def ray(self, part: Part) -> Array:
+        """Return the nearest direction inside the cone of vectors that have none there.
+
+        Args:
+            part: The weight, of whole vectors, which the projection makes zero.
+
+        Returns:
+            Entries of vectors of norm 1, of which one is not zero.
+        """
+        return ray_of_entries(part, self.interval)
+
     def project_tangent(self, part: Part, gradient: Array) -> Array:
         """Return the gradient, zero where an entry at its bound would leave.
 
@@ -147,3 +160,10 @@ class Box(Constraint):
         """
         del shape
         return ()
+
+
+def _is_of_cone(bound: Bound) -> bool:
+    if isinstance(bound, np.ndarray):
+        return bool(np.all((bound == 0) | np.isinf(bound)))
+    # Which PyTorch's compiler follows, unlike a truth of NumPy's.
+    return bound == 0 or math.isinf(bound)

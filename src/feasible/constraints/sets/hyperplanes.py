@@ -12,9 +12,10 @@ from feasible.backends import Array
 from feasible.constraints.array_arguments import check_array
 from feasible.constraints.axes import Axis, check_axis
 from feasible.constraints.base import Constraint
-from feasible.constraints.gate import Measurement, measure_steps
+from feasible.constraints.gate import Measurement, measure_steps, project_whole
 from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.parts import Part, Steps, Sums
+from feasible.constraints.rays import is_first_largest
 
 
 @CONSTRAINTS.built_in("hyperplane", of_keras=False)
@@ -46,6 +47,7 @@ class Hyperplane(Constraint):
     quantity = "product with the normal"
     tangent_by_default = True
     is_convex = True
+    has_ray = True
 
     def __init__(self, normal: Any, offset: float = 0, axis: Axis = 0) -> None:
         name = type(self).__name__
@@ -134,6 +136,20 @@ class Hyperplane(Constraint):
         normal = self._normal(part)
         product, squared = yield self._products(part, normal, gradient)
         return gradient - normal * (product / squared)
+
+    def ray(self, part: Part) -> Array:
+        """Return the nearest direction inside the cone of vectors that have none there.
+
+        Args:
+            part: The weight, of whole vectors, which the projection makes zero.
+
+        Returns:
+            Entries of vectors on the hyperplane, the nearest to one that has one entry, where the
+            normal is smallest.
+        """
+        xp, normal = part.xp, self._normal(part)
+        chosen = xp.astype(is_first_largest(part, -xp.abs(normal)), normal.dtype)
+        return project_whole(self, part.of_block(chosen, self.vector_axes))
 
     def _largest(self, part: Part) -> np.ndarray:
         """Return each normal's largest entry, by which it is divided, so that it can be squared.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from feasible.arguments import InvalidArgumentError
-from feasible.backends import Array
+from feasible.backends import Array, astype
 from feasible.constraints.base import Constraint, block_axes, is_whole_call
 from feasible.constraints.dykstra import alternate
 from feasible.constraints.emptiness import common_interval, refuse_empty, refuse_empty_for
@@ -19,7 +19,11 @@ from feasible.constraints.gate import (
 from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.nesting import constraint_argument
 from feasible.constraints.parts import Part, Steps
+from feasible.constraints.rays import ray_of_entries
+from feasible.constraints.sets.fixed_sum import FixedSum
+from feasible.constraints.sets.hyperplanes import Hyperplane
 from feasible.constraints.sets.mask import Mask
+from feasible.constraints.sets.sphere import Sphere
 
 # What Dykstra's algorithm leaves of what would be zero, in units of its tolerance.
 _NEAR = 16.0
@@ -69,6 +73,14 @@ class Intersection(Constraint):
                 "that satisfies both will do, write a function that projects onto one and then "
                 f"the other. With first={self.first!r}",
             )
+        if isinstance(self._scaling, Sphere) and not self._cone.has_ray:
+            raise InvalidArgumentError(
+                "Intersection",
+                "second",
+                second,
+                f"such that a vector of which {self._cone!r} leaves nothing has a nearest "
+                f"direction that is known. With first={self.first!r}",
+            )
 
     @property
     def _ordered(self) -> tuple[Constraint, Constraint] | None:
@@ -99,6 +111,11 @@ class Intersection(Constraint):
         return bool(self.first.is_cone and self.second.is_cone)
 
     @property
+    def has_ray(self) -> bool:
+        """Whether the nearest direction is known: where each entry is constrained alone."""
+        return self.is_entrywise and self.is_cone and self.is_convex
+
+    @property
     def is_entrywise(self) -> bool:
         """Whether both are."""
         return bool(self.first.is_entrywise and self.second.is_entrywise)
@@ -120,6 +137,9 @@ class Intersection(Constraint):
         What a sum over some of the axes of a block goes over is not known of a part.
         """
         one, other = self.first, self.second
+        # Which direction is nearest is no matter of sums.
+        if isinstance(one, Sphere) or isinstance(other, Sphere):
+            return True
         if self._ordered is None or one.whole_blocks or other.whole_blocks:
             return True
         axes = [getattr(each, "axis", None) for each in (one, other) if not each.is_entrywise]
@@ -200,6 +220,12 @@ class Intersection(Constraint):
         self.first.check_shape(shape)
         self.second.check_shape(shape)
         refuse_empty_for(self.first, self.second, shape)
+        is_line = isinstance(self._cone, FixedSum | Hyperplane) and self._cone.vectors(shape)[1] < 2
+        if isinstance(self._scaling, Sphere) and is_line:
+            raise ValueError(
+                f"Intersection: {self._cone!r} leaves vectors of one entry, in a weight of shape "
+                f"{tuple(shape)}, no direction to scale."
+            )
         if not (self._is_exact(len(shape)) or self.is_convex):
             raise ValueError(
                 f"Intersection: the nearest weight of shape {tuple(shape)} that satisfies both "
@@ -222,6 +248,8 @@ class Intersection(Constraint):
                 return self._in_order(part, self._ordered)
             entries = part.w
             for each in self._ordered:
+                if isinstance(each, Sphere) and not each.needs_initial_weight:
+                    entries = self._with_directions(part, entries, each)
                 entries = project_whole(each, _part_for(each, part, entries))
             # What was infinite, one of both may have clipped.
             return entries, ~part.is_finite if part.axes else False
@@ -235,6 +263,25 @@ class Intersection(Constraint):
         found = alternate(*pair, start, part.axes, tolerance)
         return alternate(*pair, found, part.axes, tolerance)
 
+    def _with_directions(self, part: Part, entries: Array, sphere: Sphere) -> Array:
+        """Return what is left in a cone; where that is zero, the nearest direction."""
+        cone, vectors = self._cone, _part_for(sphere, part, part.w)
+        is_zero = entries == 0
+        if vectors.axes:
+            is_zero = part.xp.all(is_zero, axis=vectors.axes, keepdims=True)
+        ray = astype(cone.ray(vectors), entries.dtype)
+        return part.xp.where(is_zero & vectors.is_finite, ray, entries)
+
+    @property
+    def _cone(self) -> Constraint:
+        """The one of both that is applied first, where they are in an order."""
+        return self._ordered[0] if self._ordered is not None else self.first
+
+    @property
+    def _scaling(self) -> Constraint:
+        """The one that is applied to what is left."""
+        return self._ordered[1] if self._ordered is not None else self.second
+
     def _in_order(self, part: Part, ordered: tuple[Constraint, Constraint]) -> Steps:
         entries = part.w
         for each in ordered:
@@ -242,6 +289,17 @@ class Intersection(Constraint):
         unknown = part.xp.astype(~part.xp.isfinite(part.w), part.wide.dtype)
         (count,) = yield (part.total(unknown),)
         return entries, count > 0
+
+    def ray(self, part: Part) -> Array:
+        """Return the nearest direction inside the cone of vectors that have none there.
+
+        Args:
+            part: The weight, of whole vectors, which the projection makes zero.
+
+        Returns:
+            Entries of vectors of norm 1, of which one is not zero.
+        """
+        return ray_of_entries(part, self.interval)
 
     def project_tangent(self, part: Part, gradient: Array) -> Steps:
         """Return the gradient along which a weight stays in both.

@@ -41,6 +41,7 @@ class Monotone(Constraint):
     tangent_by_default = True
     is_convex = True
     is_cone = True
+    has_ray = True
 
     def __init__(self, increasing: bool = True, axis: Axis = 0) -> None:
         if not isinstance(increasing, bool):
@@ -85,6 +86,17 @@ class Monotone(Constraint):
             return Measurement(xp.zeros_like(found.violations), found.violations)
         steps = xp.min(sign * (entries[1:, ...] - entries[:-1, ...]), axis=0)
         return Measurement(xp.reshape(sign * steps, found.violations.shape), found.violations)
+
+    def ray(self, part: Part) -> Array:
+        """Return the nearest direction inside the cone of vectors that have none there.
+
+        Args:
+            part: The weight, of whole vectors, which the projection makes zero.
+
+        Returns:
+            Entries of vectors that are even, which no other direction is nearer than.
+        """
+        return part.xp.ones_like(part.wide)
 
     def project_tangent(self, part: Part, gradient: Array) -> Array:
         """Return the gradient, of entries that are equal in such an order that they stay so.

@@ -10,6 +10,7 @@ from feasible.constraints.base import Constraint
 from feasible.constraints.gate import Measurement
 from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.parts import Part, Steps
+from feasible.constraints.rays import ray_of_entries
 
 
 @CONSTRAINTS.built_in("nonneg")
@@ -31,6 +32,7 @@ class NonNeg(Constraint):
     is_convex = True
     is_cone = True
     is_entrywise = True
+    has_ray = True
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -68,6 +70,17 @@ class NonNeg(Constraint):
         yield from ()
         wide = part.wide
         return Measurement(part.w, part.xp.where(wide >= 0, part.xp.zeros_like(wide), -wide))
+
+    def ray(self, part: Part) -> Array:
+        """Return the nearest direction inside the cone of vectors that have none there.
+
+        Args:
+            part: The weight, of whole vectors, which the projection makes zero.
+
+        Returns:
+            Entries of vectors of norm 1, of which one is not zero.
+        """
+        return ray_of_entries(part, self.interval)
 
     def project_tangent(self, part: Part, gradient: Array) -> Array:
         """Return the gradient, zero where an entry at zero would become negative.
