@@ -58,6 +58,8 @@ MADE: list[tuple[Callable[[], Any], str]] = [
     (lambda: SpectralNorm(-1), r"`max_value` must be a finite number at least 0"),
     (lambda: NuclearNorm(1, axis=0, batch=0), r"`batch` must be none of the axes of rows"),
     (lambda: SpectralNorm(1, batch="unit"), r"`batch` must be an int or a sequence of ints"),
+    (lambda: SpectralNorm(1, batch=1.5), r"`batch` must be an int or a sequence of distinct ints"),
+    (lambda: Symmetric("a"), r"`axes` must be an int or a sequence of distinct ints"),
     (lambda: Symmetric((0,)), r"`axes` must be two distinct ints"),
     (lambda: PositiveSemidefinite(axes=(0, 1, 2)), r"`axes` must be two distinct ints"),
     (lambda: Hyperplane([0, 0]), r"`normal` must be finite and not all zeros"),
@@ -101,7 +103,9 @@ SHAPED: list[tuple[Any, str]] = [
     (Symmetric(), r"must be square. Received: 4 x 3"),
     (PositiveSemidefinite(), r"must be square"),
     (SpectralNorm(1, axis=2), r"`axis` must name distinct axes"),
-    (SpectralNorm(1, axis=0, batch=2), r"`axis` must name distinct axes"),
+    (SpectralNorm(1, axis=0, batch=2), r"`batch` must name distinct axes.*batch=\(2,\)"),
+    (SpectralNorm(1, axis=0, batch=-2), r"`batch` must leave rows, axis=0"),
+    (Symmetric((0, 2)), r"`axes` must name distinct axes.*axes=\(0, 2\)"),
     (Hyperplane([[1.0, 0.0, 1.0]]), r"`normal` must not be all zeros for any vector"),
     (Blocks(NonNeg(), 0, (1, 2)), r"must add up to 4.*sizes=\(1, 2\), which add up to 3"),
     (Blocks(TopK(2), 0, (1, 3)), r"`k` must be at most 1"),
@@ -133,7 +137,9 @@ def test_what_contains_others_is_written_and_read() -> None:
         Blocks(NonNeg() & MaxNorm(2, axis="unit"), axis=-1, sizes=(2, 3)),
         (Simplex() & Box(0, [0.5, 0.6, 0.7])) & Box(0.1),
         Mask(np.arange(6).reshape(2, 3) % 2),
+        Box(-np.inf, [1, np.inf]),
+        SpectralNorm(1, axis="unit", batch=(0,)).resolve((0, 1)).replace(max_value=2),
     ):
-        text = json.dumps(serialize(constraint))
+        text = json.dumps(serialize(constraint), allow_nan=False)
         assert deserialize(json.loads(text)) == constraint
         assert hash(deserialize(json.loads(text))) == hash(constraint)

@@ -50,6 +50,8 @@ class Box(Constraint):
     has_ray = True
 
     def __init__(self, lower: Any = None, upper: Any = None) -> None:
+        # JSON has no infinities, and None says the same.
+        lower, upper = (None if _is_none(*one) else one[0] for one in ((lower, -1), (upper, 1)))
         self.lower = None if lower is None else check_bound("Box", "lower", lower, infinite=True)
         self.upper = None if upper is None else check_bound("Box", "upper", upper, infinite=True)
         if self.lower is None and self.upper is None:
@@ -160,6 +162,10 @@ class Box(Constraint):
         """
         del shape
         return ()
+
+
+def _is_none(bound: Any, side: int) -> bool:
+    return isinstance(bound, float) and bound == side * math.inf
 
 
 def _is_of_cone(bound: Bound) -> bool:
