@@ -28,12 +28,8 @@ from feasible.constraints import (
 )
 from feasible.constraints.precision import Precision, precision
 from feasible.constraints.thresholds import held_from
-from feasible.torch.fast.loop_plan import LoopSizes, loops_for, sizes_of
+from feasible.torch.fast.loop_plan import _ALONE, _SHARED, LoopSizes, loops_for, sizes_of
 
-# So many entries are projected sooner by one thread than it takes to wake another up.
-_ALONE = 1 << 15
-# Larger weights are not given to threads one each, but each to all of them.
-_SHARED = 1 << 18
 # Elementwise sets go over memory in rows of so many entries.
 _ROW = 4096
 
