@@ -143,20 +143,6 @@ class Multiply(Merge):
 
     fold = torch.mul
 
-    def compute_mask(self, inputs: Any, mask: Any) -> Tensor | None:
-        """Return where a step of all inputs counts.
-
-        Args:
-            inputs: The inputs.
-            mask: The masks that they carry.
-
-        Returns:
-            A mask; None where all count everywhere.
-        """
-        del inputs
-        given = [one for one in mask if one is not None] if isinstance(mask, list | tuple) else []
-        return functools.reduce(torch.logical_and, given) if given else None
-
 
 class Average(Merge):
     """The mean of tensors, entry by entry.
@@ -277,7 +263,8 @@ class Concatenate(Merge):
         rank = inputs[0].ndim
         if self.axis % rank == 1:
             return torch.cat([one.to(torch.bool) for one in whole], 1)
-        return functools.reduce(torch.logical_and, whole)
+        found: Tensor = functools.reduce(torch.logical_or, whole)
+        return found
 
 
 class Dot(Merge):

@@ -114,10 +114,12 @@ class ZeroPadding(_Ends):
 
     def __init__(self, padding: Any = 1, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(data_format, **kwargs)
-        self.padding = checked_ends(type(self).__name__, "padding", padding, self.rank)
+        self._ends = checked_ends(type(self).__name__, "padding", padding, self.rank)
+        # Keras writes the pair of one axis without a list around it.
+        self.padding: Any = self._ends if self.rank > 1 else self._ends[0]
 
     def _amounts(self) -> Ends:
-        return self.padding
+        return self._ends
 
 
 class Cropping(_Ends):
@@ -136,10 +138,11 @@ class Cropping(_Ends):
 
     def __init__(self, cropping: Any = 0, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(data_format, **kwargs)
-        self.cropping = checked_ends(type(self).__name__, "cropping", cropping, self.rank)
+        self._ends = checked_ends(type(self).__name__, "cropping", cropping, self.rank)
+        self.cropping: Any = self._ends if self.rank > 1 else self._ends[0]
 
     def _amounts(self) -> Ends:
-        return self.cropping
+        return self._ends
 
 
 class UpSampling(SpatialLayer):
@@ -166,7 +169,8 @@ class UpSampling(SpatialLayer):
     ) -> None:
         super().__init__(data_format, **kwargs)
         owner = type(self).__name__
-        self.size: Any = check_sizes(owner, "size", size, self.rank)
+        self._times = check_sizes(owner, "size", size, self.rank)
+        self.size: Any = self._times if self.rank > 1 else self._times[0]
         self.interpolation = check_choice(
             owner, "interpolation", interpolation, self.interpolations
         )
@@ -181,11 +185,11 @@ class UpSampling(SpatialLayer):
             A tensor in the same format.
         """
         if self.interpolation == "nearest":
-            for axis, times in zip(self.spatial_axes, self.size, strict=True):
+            for axis, times in zip(self.spatial_axes, self._times, strict=True):
                 inputs = inputs.repeat_interleave(times, axis)
             return inputs
         first = inputs.movedim(self.channel_axis, 1)
-        sizes = [size * times for size, times in zip(first.shape[2:], self.size, strict=True)]
+        sizes = [size * times for size, times in zip(first.shape[2:], self._times, strict=True)]
         found = functional.interpolate(first, sizes, mode=self.interpolation)
         return found.movedim(1, self.channel_axis)
 
@@ -203,7 +207,7 @@ class UpSampling(SpatialLayer):
         """
         self.check_input(input_shape)
         sizes = list(input_shape)
-        for axis, times in zip(self.spatial_axes, self.size, strict=True):
+        for axis, times in zip(self.spatial_axes, self._times, strict=True):
             size = sizes[axis]
             sizes[axis] = None if size is None else size * times
         return tuple(sizes)

@@ -117,6 +117,9 @@ def _constraints(layer: Layer) -> dict[str, Any]:
     for owner in {layer, *(owner for owner, _ in arguments)}:
         for bound in bound_weights(owner):
             role = bound.layout.role
+            # What a layer adds by itself is constrained by its own code.
+            if bound.layout in owner.added_layouts:
+                continue
             if (owner, role) not in arguments or bound.layout != layout_of(owner, role):
                 raise ValueError(
                     f"Keras has no argument for the constraint {bound.declared!r} of its {role}. "

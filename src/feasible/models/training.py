@@ -73,7 +73,7 @@ class Training(LightningModule):
             warnings.warn(
                 f"{self.model.name}: nothing of it is trained, as no weight has an effect on the "
                 "loss and is trainable. Set `trainable` of the model or of its layers.",
-                stacklevel=2,
+                stacklevel=1,
             )
             return None
         return loss
