@@ -9,6 +9,7 @@ from feasible.checkpoints.checkpoint import Checkpoint
 from feasible.checkpoints.constraint_text import parse_constraint, parse_rule
 from feasible.checkpoints.failures import CheckpointError, NothingSelectedError
 from feasible.checkpoints.formats import open_checkpoint
+from feasible.checkpoints.repairing import project_checkpoint
 from feasible.checkpoints.rules_file import read_rules
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "open_checkpoint",
     "parse_constraint",
     "parse_rule",
+    "project_checkpoint",
     "read_rules",
 ]

@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from feasible.checkpoints.array_selection import select_arrays
 from feasible.checkpoints.checkpoint import Checkpoint
 from feasible.checkpoints.failures import damage
 from feasible.checkpoints.formats import open_checkpoint
 from feasible.checkpoints.measuring import measured_row
-from feasible.checkpoints.selection import select_arrays
 from feasible.report import Report
 
 # What goes through a sequence and shows how far it is.

@@ -35,7 +35,7 @@ def parse_constraint(text: str) -> Any:
 
     Example:
         >>> parse_constraint('MaxNorm(1, axis="unit") & NonNeg()')
-        Intersection(first=NonNeg(), second=MaxNorm(max_value=1, axis='unit'))
+        MaxNorm(max_value=1, axis='unit') & NonNeg()
     """
     try:
         if len(text) > _LONGEST:

@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 from feasible.checkpoints.checkpoint import Checkpoint
 from feasible.checkpoints.failures import CheckpointError, damage
+from feasible.checkpoints.npz_file import open_npz
 from feasible.checkpoints.safetensors_file import open_safetensors, open_safetensors_index
+from feasible.checkpoints.torch_file import open_torch_file
 
 
 class Format(NamedTuple):
@@ -31,6 +33,8 @@ class Format(NamedTuple):
 FORMATS = (
     Format("safetensors", (".safetensors",), open_safetensors),
     Format("safetensors index", (".safetensors.index.json",), open_safetensors_index),
+    Format("npz", (".npz",), open_npz),
+    Format("torch.save", (".pt", ".pth", ".bin", ".ckpt"), open_torch_file),
 )
 
 

@@ -35,6 +35,7 @@ class MappedFile:
         source: What the file is called, for messages.
         size: How many bytes it has.
         writable: Whether its bytes can be changed.
+        stream: The open file, unbuffered.
     """
 
     def __init__(self, path: str | os.PathLike[str], writable: bool = False) -> None:
@@ -46,11 +47,16 @@ class MappedFile:
         if not stat.S_ISREG(found.st_mode):
             raise CheckpointError(self.source, "it is not a regular file")
         self.size = found.st_size
-        self._file = open(path, "r+b" if writable else "rb")  # noqa: SIM115  as long as self
+        # Unbuffered, because a buffer would not show what is changed through a mapping.
+        self.stream = open(path, "r+b" if writable else "rb", buffering=0)  # noqa: SIM115
+
+    def __del__(self) -> None:
+        if hasattr(self, "stream"):
+            self.stream.close()
 
     def close(self) -> None:
         """Close the file; arrays that are mapped stay so."""
-        self._file.close()
+        self.stream.close()
 
     def read(self, offset: int, size: int) -> bytes:
         """Return some bytes.
@@ -66,8 +72,7 @@ class MappedFile:
             CheckpointError: If the file ends before they do.
         """
         self._check(offset, size)
-        self._file.seek(offset)
-        return self._file.read(size)
+        return os.pread(self.stream.fileno(), size, offset)
 
     def write(self, offset: int, content: bytes) -> None:
         """Replace some bytes.
@@ -77,9 +82,7 @@ class MappedFile:
             content: The new ones.
         """
         self._check(offset, len(content))
-        self._file.seek(offset)
-        self._file.write(content)
-        self._file.flush()
+        os.pwrite(self.stream.fileno(), content, offset)
 
     def region(self, offset: int, size: int) -> memoryview:
         """Map some bytes into memory.
@@ -99,7 +102,7 @@ class MappedFile:
             return memoryview(b"")
         start = offset - offset % mmap.ALLOCATIONGRANULARITY
         access = mmap.ACCESS_WRITE if self.writable else mmap.ACCESS_READ
-        mapped = mmap.mmap(self._file.fileno(), offset + size - start, access=access, offset=start)
+        mapped = mmap.mmap(self.stream.fileno(), offset + size - start, access=access, offset=start)
         return memoryview(mapped)[offset - start :]
 
     def array(

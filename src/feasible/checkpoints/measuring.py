@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from feasible.checkpoints.selection import Selected
+from feasible.checkpoints.array_selection import Selected
 from feasible.constraints import Constraint
 from feasible.constraints.base import block_axes, is_whole_call
 from feasible.constraints.function import as_constraint

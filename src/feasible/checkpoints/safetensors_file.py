@@ -81,7 +81,9 @@ def open_safetensors_index(path: Path, *, writable: bool = False) -> Checkpoint:
         shards = dict.fromkeys(names.values())
         if len(shards) > _MOST_SHARDS:
             raise ValueError(f"it names {len(shards)} files, more than {_MOST_SHARDS}")
-        opened = {one: open_safetensors(beside(path, one), writable=writable) for one in shards}
+        opened = {
+            one: open_safetensors(path_beside(path, one), writable=writable) for one in shards
+        }
         found = {one: {each.name: each for each in shard.arrays} for one, shard in opened.items()}
         missing = [name for name, one in names.items() if name not in found[one]]
         if missing:
@@ -116,7 +118,7 @@ def safetensors_header(file: MappedFile) -> tuple[dict[str, Any], int]:
     return header, 8 + size
 
 
-def beside(path: Path, name: str) -> Path:
+def path_beside(path: Path, name: str) -> Path:
     """Return the path of a file that another names, which must be in the same folder.
 
     Links that lead elsewhere are refused, save those with which the Hugging Face hub's cache

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from enum import Enum
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,7 +25,7 @@ from feasible.cli.options import (
 from feasible.cli.output import complain, paint, safe_lines, with_progress
 
 
-class OutputFormat(str, Enum):
+class OutputFormat(StrEnum):
     """How findings are printed."""
 
     TABLE = "table"
@@ -73,12 +74,11 @@ def _check_files(
 ) -> ExitCode:
     rules, own_layout = rules_of(texts, rules_path)
     chosen = layout.value if layout is not None else own_layout
-    return worst_of(
-        [
-            run_for_file(lambda: _check_file(one, rules, chosen, form, quiet), complain)
-            for one in files
-        ]
-    )
+    codes = []
+    for path in files:
+        action = partial(_check_file, path, rules, chosen, form, quiet)
+        codes.append(run_for_file(action, complain))
+    return worst_of(codes)
 
 
 def _check_file(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ RULE_HELP = (
 )
 
 
-class StoredLayout(str, Enum):
+class StoredLayout(StrEnum):
     """How parameters are stored of which the file does not say it."""
 
     TORCH = "torch"

@@ -11,6 +11,8 @@ import typer
 from feasible import __version__
 from feasible.cli.checks import check
 from feasible.cli.exit_codes import ExitCode
+from feasible.cli.listing import show
+from feasible.cli.repairs import project
 
 # A traceback of rich's would take half a second to make.
 app = typer.Typer(
@@ -20,7 +22,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(check)
+for command in (check, show, project):
+    app.command()(command)
 
 
 def _print_version(wanted: bool) -> None:
@@ -33,9 +36,7 @@ def _print_version(wanted: bool) -> None:
 def feasible(
     version: Annotated[
         bool,
-        typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version."
-        ),
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it."),
     ] = False,
 ) -> None:
     """Audit and repair the weights in a checkpoint, without running anything in it."""
