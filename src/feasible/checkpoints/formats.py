@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from feasible.checkpoints.checkpoint import Checkpoint
 from feasible.checkpoints.failures import CheckpointError, damage
+from feasible.checkpoints.keras_file import open_keras_archive, open_keras_hdf5
 from feasible.checkpoints.npz_file import open_npz
 from feasible.checkpoints.safetensors_file import open_safetensors, open_safetensors_index
 from feasible.checkpoints.torch_file import open_torch_file
@@ -33,6 +34,8 @@ class Format(NamedTuple):
 FORMATS = (
     Format("safetensors", (".safetensors",), open_safetensors),
     Format("safetensors index", (".safetensors.index.json",), open_safetensors_index),
+    Format("Keras archive", (".keras",), open_keras_archive),
+    Format("Keras weights", (".h5", ".hdf5"), open_keras_hdf5),
     Format("npz", (".npz",), open_npz),
     Format("torch.save", (".pt", ".pth", ".bin", ".ckpt"), open_torch_file),
 )

@@ -68,14 +68,17 @@ def project_checkpoint(
     Example:
         >>> import numpy as np
         >>> from feasible import MaxNorm
+        >>> from feasible.checkpoints import check_checkpoint
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
         ...     np.savez(f"{folder}/m.npz", dense=np.full((4, 3), 2.0))
         ...     done = project_checkpoint(
         ...         f"{folder}/m.npz", f"{folder}/repaired.npz", {"dense": MaxNorm(2, axis="unit")}
         ...     )
-        ...     np.load(f"{folder}/repaired.npz")["dense"][0, 0], done.movements[0].moved
-        (np.float64(1.0), 3)
+        ...     check_checkpoint(f"{folder}/repaired.npz", {"dense": MaxNorm(2, axis="unit")}).ok
+        ...     done.movements[0].moved
+        True
+        3
     """
     source, target = Path(path), Path(target)
     known = format_of(source)

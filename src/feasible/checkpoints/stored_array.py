@@ -53,6 +53,7 @@ class StoredArray:
         load: What reads it where its bytes are compressed; else None.
         layouts: What it is to its layer, where the file says so; one a part, where it has parts.
         kind: The class of its layer, where the file says so; else empty.
+        group: Where the file keeps its layer, where it keeps layers; else empty.
     """
 
     name: str
@@ -62,6 +63,7 @@ class StoredArray:
     load: Callable[[], NDArray[Any]] | None = field(default=None, repr=False)
     layouts: tuple[ParameterLayout, ...] = ()
     kind: str = ""
+    group: str = ""
 
     @property
     def size(self) -> int:

@@ -32,7 +32,7 @@ class ZipMembers:
 
     def __init__(self, file: MappedFile) -> None:
         self._file = file
-        self._zip = zipfile.ZipFile(file.stream)  # type: ignore[arg-type]
+        self._zip = zipfile.ZipFile(file.stream)
         found = self._zip.infolist()
         self.members = {one.filename: one for one in found}
         if len(self.members) != len(found) or len(found) > _MOST_MEMBERS:
