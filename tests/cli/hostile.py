@@ -171,6 +171,7 @@ def main() -> None:
     """Run the long fuzz, and print what was found of each kind."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=2000)
+    "\x1b".encode("unicode_escape")  # so that this codec is not imported under the hook
     arguments = parser.parse_args()
     watch = Watch()
     with tempfile.TemporaryDirectory() as folder:

@@ -47,7 +47,7 @@ def open_keras_archive(path: Path, *, writable: bool = False) -> Checkpoint:
         members = ZipMembers(file)
         if not {_CONFIG, _WEIGHTS} <= set(members.members):
             raise CheckpointError(file.source, f"it must hold {_CONFIG} and {_WEIGHTS}")
-        config = parsed_config(members.unpack(_CONFIG, LARGEST_CONFIG), file.source)
+        config = parsed_config(members.unpack(_CONFIG, LARGEST_CONFIG).decode(), file.source)
         if members.is_stored(_WEIGHTS):
             start, size = members.offset(_WEIGHTS), members.size(_WEIGHTS)
             weights = KerasWeights(file, start, file.region(start, size))

@@ -14,7 +14,7 @@ from feasible.arguments import InvalidArgumentError
 from feasible.checkpoints.array_selection import select_arrays
 from feasible.checkpoints.auditing import Progress
 from feasible.checkpoints.failures import CheckpointError, damage
-from feasible.checkpoints.formats import format_of
+from feasible.checkpoints.formats import format_of, open_checkpoint
 from feasible.checkpoints.measuring import Movement, measured_row, project_array
 from feasible.checkpoints.safetensors_file import open_safetensors_index
 from feasible.checkpoints.zip_members import compression_of, repack
@@ -83,6 +83,9 @@ def project_checkpoint(
     source, target = Path(path), Path(target)
     known = format_of(source)
     _check_target(source, target, known.suffixes, force)
+    # What cannot be read is not copied: a pipe would be waited for.
+    with open_checkpoint(source) as checkpoint:
+        select_arrays(checkpoint, rules, layout)
     with _replaced(source, target) as copy, damage(os.fspath(source)):
         if source.is_dir() or known.open is open_safetensors_index:
             raise CheckpointError(

@@ -73,7 +73,7 @@ def open_safetensors_index(path: Path, *, writable: bool = False) -> Checkpoint:
     with damage(index.source):
         if index.size > LARGEST_HEADER:
             raise ValueError(f"an index of {index.size} bytes is larger than any")
-        entry = json.loads(index.read(0, index.size))
+        entry = json.loads(index.read(0, index.size).decode())
         index.close()
         names = entry["weight_map"] if isinstance(entry, dict) else None
         if not isinstance(names, dict) or not all(isinstance(one, str) for one in names.values()):
@@ -112,7 +112,7 @@ def safetensors_header(file: MappedFile) -> tuple[dict[str, Any], int]:
     size = int.from_bytes(file.read(0, 8), "little")
     if size > LARGEST_HEADER:
         raise ValueError(f"a header of {size} bytes is larger than the format allows")
-    header = json.loads(file.read(8, size), object_pairs_hook=_unique)
+    header = json.loads(file.read(8, size).decode(), object_pairs_hook=_unique)
     if not isinstance(header, dict):
         raise ValueError("its header must be a JSON object")
     return header, 8 + size

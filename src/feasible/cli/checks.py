@@ -22,7 +22,7 @@ from feasible.cli.options import (
     RulesOption,
     rules_of,
 )
-from feasible.cli.output import complain, paint, safe_lines, with_progress
+from feasible.cli.output import complain, paint, printable_report, safe_lines, with_progress
 
 
 class OutputFormat(StrEnum):
@@ -30,8 +30,14 @@ class OutputFormat(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+    GITHUB = "github"
+    JUNIT = "junit"
 
 
+PlotOption = Annotated[
+    Path | None,
+    typer.Option(help="Draw what is bounded, and where the bounds are.", metavar="PICTURE"),
+]
 FormatOption = Annotated[
     OutputFormat, typer.Option("--format", help="How findings are printed.", show_default=True)
 ]
@@ -43,7 +49,12 @@ def check(
     rules: RulesOption = None,
     layout: LayoutOption = None,
     json_: JsonOption = False,
-    form: FormatOption = OutputFormat.TABLE,
+    form: PlotOption = Annotated[
+    Path | None,
+    typer.Option(help="Draw what is bounded, and where the bounds are.", metavar="PICTURE"),
+]
+FormatOption = OutputFormat.TABLE,
+    plot: PlotOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Check that the parameters in checkpoints satisfy their constraints.
@@ -60,7 +71,7 @@ def check(
       feasible check checkpoints/*.ckpt --rules rules.toml --json
     """
     form = OutputFormat.JSON if json_ else form
-    code = run_for_file(lambda: _check_files(files, rule, rules, layout, form, quiet), complain)
+    code = run_for_file(lambda: _check_files(files, rule, rules, layout, form, plot, quiet), complain)
     raise typer.Exit(code)
 
 
@@ -70,19 +81,27 @@ def _check_files(
     rules_path: Path | None,
     layout: Any,
     form: OutputFormat,
+    plot: Path | None,
     quiet: bool,
 ) -> ExitCode:
+    if plot is not None and len(files) > 1:
+        raise ValueError("--plot draws one file. Received: several")
     rules, own_layout = rules_of(texts, rules_path)
     chosen = layout.value if layout is not None else own_layout
     codes = []
     for path in files:
-        action = partial(_check_file, path, rules, chosen, form, quiet)
+        action = partial(_check_file, path, rules, chosen, form, plot, quiet)
         codes.append(run_for_file(action, complain))
     return worst_of(codes)
 
 
 def _check_file(
-    path: Path, rules: Any, layout: str | None, form: OutputFormat, quiet: bool
+    path: Path,
+    rules: Any,
+    layout: str | None,
+    form: OutputFormat,
+    plot: Path | None,
+    quiet: bool,
 ) -> ExitCode:
     from feasible.checkpoints import open_checkpoint
     from feasible.checkpoints.auditing import audit
@@ -90,6 +109,10 @@ def _check_file(
     source = os.fspath(path)
     with open_checkpoint(path) as checkpoint:
         report = audit(checkpoint, rules, layout, with_progress)
+    if plot is not None:
+        from feasible.cli.overview import plot_overview
+
+        plot_overview(printable_report(report), plot)
     if not quiet:
         print(_PRINTED[form](source, report))
     return ExitCode.FEASIBLE if report.ok else ExitCode.VIOLATED
@@ -103,7 +126,7 @@ def _table(source: str, report: Any) -> str:
         if violating
         else paint(f"all of {len(report.rows)} parameters are feasible", "green", sys.stdout)
     )
-    return f"{safe_lines(str(report))}\n{safe_lines(source)}: {verdict}"
+    return f"{safe_lines(str(printable_report(report)))}\n{safe_lines(source)}: {verdict}"
 
 
 def _json(source: str, report: Any) -> str:
@@ -112,4 +135,21 @@ def _json(source: str, report: Any) -> str:
     return json.dumps(report_json(source, report))
 
 
-_PRINTED = {OutputFormat.TABLE: _table, OutputFormat.JSON: _json}
+def _github(source: str, report: Any) -> str:
+    from feasible.cli.annotations import github_annotations
+
+    return github_annotations(source, report)
+
+
+def _junit(source: str, report: Any) -> str:
+    from feasible.cli.annotations import junit_xml
+
+    return junit_xml(source, report)
+
+
+_PRINTED = {
+    OutputFormat.TABLE: _table,
+    OutputFormat.JSON: _json,
+    OutputFormat.GITHUB: _github,
+    OutputFormat.JUNIT: _junit,
+}

@@ -11,6 +11,7 @@ import typer
 from feasible.cli.exit_codes import ExitCode, run_for_file
 from feasible.cli.options import JsonOption, LayoutOption, OneFile
 from feasible.cli.output import complain, safe_lines
+from feasible.printable import printable
 
 _COLUMNS = ("parameter", "dtype", "stored", "counted as", "role", "constraint", "note")
 
@@ -78,16 +79,16 @@ def _in_table(checkpoint: Any, rows: list[dict[str, Any]]) -> str:
 
     cells = [
         (
-            row["parameter"],
+            printable(row["parameter"]),
             row["dtype"],
             "x".join(map(str, row["stored"])),
             "x".join(map(str, row["counted_as"] or ())),
             row["role"] or "",
-            row["constraint"] or "",
+            printable(row["constraint"] or ""),
             row["note"],
         )
         for row in rows
     ]
-    notes = [f"note: {note}" for note in checkpoint.notes]
+    notes = [f"note: {printable(note)}" for note in checkpoint.notes]
     table = align_columns(_COLUMNS, cells) if cells else "it holds no arrays"
     return safe_lines("\n".join([table, *notes]))

@@ -6,9 +6,13 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, TextIO, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from feasible.printable import printable
+
+if TYPE_CHECKING:
+    from feasible.report import Report
 
 Item = TypeVar("Item")
 
@@ -44,7 +48,8 @@ def complain(text: str) -> None:
     Args:
         text: What is wrong, and what to do. It may name what a file holds.
     """
-    lines = "\n".join(printable(line, 4000) for line in text.splitlines())
+    # Lines after the first are indented: one that a file wrote must not look like a command to CI.
+    lines = "\n  ".join(printable(line, 4000) for line in text.splitlines())
     print(f"{paint('error:', 'red', sys.stderr)} {lines}", file=sys.stderr)
 
 
@@ -62,6 +67,27 @@ def safe_lines(text: str) -> str:
         'one\ntwo'
     """
     return "\n".join(printable(line, 100_000) for line in text.split("\n"))
+
+
+def printable_report(report: Report) -> Report:
+    """Return a report whose names and notes a terminal shows, whatever is in them.
+
+    Args:
+        report: The report.
+
+    Returns:
+        The same, its rows one line each.
+    """
+    rows = tuple(
+        replace(
+            row,
+            parameter=printable(row.parameter),
+            constraint=printable(row.constraint),
+            note=printable(row.note),
+        )
+        for row in report.rows
+    )
+    return replace(report, rows=rows, notes=tuple(printable(one, 1000) for one in report.notes))
 
 
 def with_progress(items: Sequence[Item], what: str = "measuring") -> Iterator[Item]:

@@ -20,6 +20,7 @@ from feasible.cli.options import (
     rules_of,
 )
 from feasible.cli.output import complain, safe_lines, with_progress
+from feasible.printable import printable
 
 _COLUMNS = ("parameter", "moved", "distance", "largest")
 
@@ -52,6 +53,7 @@ def project(
         try:
             done = project_checkpoint(
                 source, target, given, layout=chosen, force=force, progress=with_progress
+from feasible.printable import printable
             )
         except FileExistsError as error:
             complain(str(error))
@@ -80,8 +82,8 @@ def _as_table(done: Any) -> str:
     from feasible.report import align_columns
 
     rows = [
-        (one.name, f"{one.moved} of {one.vectors}", f"{one.distance:.3g}", f"{one.largest:.3g}")
+        (printable(one.name), f"{one.moved} of {one.vectors}", f"{one.distance:.3g}", f"{one.largest:.3g}")
         for one in done.movements
     ]
-    notes = [f"note: {note}" for note in done.notes]
+    notes = [f"note: {printable(note)}" for note in done.notes]
     return safe_lines("\n".join([align_columns(_COLUMNS, rows), *notes]))
