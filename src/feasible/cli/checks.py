@@ -49,11 +49,7 @@ def check(
     rules: RulesOption = None,
     layout: LayoutOption = None,
     json_: JsonOption = False,
-    form: PlotOption = Annotated[
-    Path | None,
-    typer.Option(help="Draw what is bounded, and where the bounds are.", metavar="PICTURE"),
-]
-FormatOption = OutputFormat.TABLE,
+    form: FormatOption = OutputFormat.TABLE,
     plot: PlotOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -71,7 +67,9 @@ FormatOption = OutputFormat.TABLE,
       feasible check checkpoints/*.ckpt --rules rules.toml --json
     """
     form = OutputFormat.JSON if json_ else form
-    code = run_for_file(lambda: _check_files(files, rule, rules, layout, form, plot, quiet), complain)
+    code = run_for_file(
+        lambda: _check_files(files, rule, rules, layout, form, plot, quiet), complain
+    )
     raise typer.Exit(code)
 
 

@@ -53,7 +53,6 @@ def project(
         try:
             done = project_checkpoint(
                 source, target, given, layout=chosen, force=force, progress=with_progress
-from feasible.printable import printable
             )
         except FileExistsError as error:
             complain(str(error))
@@ -82,7 +81,12 @@ def _as_table(done: Any) -> str:
     from feasible.report import align_columns
 
     rows = [
-        (printable(one.name), f"{one.moved} of {one.vectors}", f"{one.distance:.3g}", f"{one.largest:.3g}")
+        (
+            printable(one.name),
+            f"{one.moved} of {one.vectors}",
+            f"{one.distance:.3g}",
+            f"{one.largest:.3g}",
+        )
         for one in done.movements
     ]
     notes = [f"note: {printable(note)}" for note in done.notes]
