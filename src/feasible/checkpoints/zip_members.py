@@ -37,6 +37,11 @@ class ZipMembers:
         self.members = {one.filename: one for one in found}
         if len(self.members) != len(found) or len(found) > _MOST_MEMBERS:
             raise CheckpointError(file.source, "it has a member twice, or too many")
+        unpacked = sum(one.file_size for one in found if not self.is_stored(one.filename))
+        if unpacked > max(4 * _SMALLEST_BOMB, _LARGEST_RATIO * file.size):
+            raise CheckpointError(
+                file.source, f"its members would take {unpacked} bytes, and it has {file.size}"
+            )
 
     def is_stored(self, name: str) -> bool:
         """Return whether a member is there as it is, not compressed."""

@@ -68,7 +68,8 @@ def junit_xml(source: str, report: Report) -> str:
 
 
 def _violation(row: Row) -> str:
-    return f"{row.violating} of {row.vectors} vectors violate {row.constraint} by up to {row.worst:.3g}"
+    count = f"{row.violating} of {row.vectors} vectors"
+    return f"{count} violate {row.constraint} by up to {row.worst:.3g}"
 
 
 def _data(text: str) -> str:

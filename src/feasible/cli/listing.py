@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -16,7 +16,17 @@ from feasible.printable import printable
 _COLUMNS = ("parameter", "dtype", "stored", "counted as", "role", "constraint", "note")
 
 
-def show(file: OneFile, layout: LayoutOption = None, json_: JsonOption = False) -> None:
+CertifyOption = Annotated[
+    bool, typer.Option("--certify", help="State what the weights imply for a chain of layers.")
+]
+
+
+def show(
+    file: OneFile,
+    layout: LayoutOption = None,
+    certify: CertifyOption = False,
+    json_: JsonOption = False,
+) -> None:
     """List the parameters in a checkpoint: shapes, layouts, and the constraints that it holds.
 
     Example:
@@ -28,7 +38,14 @@ def show(file: OneFile, layout: LayoutOption = None, json_: JsonOption = False) 
 
         with open_checkpoint(file) as checkpoint:
             rows = _rows(checkpoint, layout.value if layout is not None else None)
-        print(_in_json(os.fspath(file), checkpoint, rows) if json_ else _in_table(checkpoint, rows))
+            proven = _certificate(checkpoint) if certify else None
+        print(
+            _in_json(os.fspath(file), checkpoint, rows, proven)
+            if json_
+            else _in_table(checkpoint, rows)
+        )
+        if proven is not None and not json_:
+            print(_certified(proven))
         return ExitCode.FEASIBLE
 
     raise typer.Exit(run_for_file(action, complain))
@@ -61,7 +78,7 @@ def _rows(checkpoint: Any, layout: str | None) -> list[dict[str, Any]]:
     return found
 
 
-def _in_json(source: str, checkpoint: Any, rows: list[dict[str, Any]]) -> str:
+def _in_json(source: str, checkpoint: Any, rows: list[dict[str, Any]], proven: Any) -> str:
     return json.dumps(
         {
             "schema": "feasible.contents",
@@ -70,6 +87,7 @@ def _in_json(source: str, checkpoint: Any, rows: list[dict[str, Any]]) -> str:
             "format": checkpoint.format,
             "parameters": rows,
             "notes": list(checkpoint.notes),
+            "certificate": _certificate_json(proven),
         }
     )
 
@@ -92,3 +110,32 @@ def _in_table(checkpoint: Any, rows: list[dict[str, Any]]) -> str:
     notes = [f"note: {printable(note)}" for note in checkpoint.notes]
     table = align_columns(_COLUMNS, cells) if cells else "it holds no arrays"
     return safe_lines("\n".join([table, *notes]))
+
+
+def _certificate(checkpoint: Any) -> Any:
+    from feasible.checkpoints.certificates import certify
+    from feasible.checkpoints.failures import damage
+
+    with damage(checkpoint.source):
+        return certify(checkpoint)
+
+
+def _certificate_json(proven: Any) -> dict[str, Any] | None:
+    if proven is None:
+        return None
+    return {**proven._asdict(), "layers": [one._asdict() for one in proven.layers]}
+
+
+def _certified(proven: Any) -> str:
+    lines = [f"{printable(one.layer)}: {one.constant:.6g}, {one.how}" for one in proven.layers]
+    if proven.refused:
+        lines.append(f"no certificate: {printable(proven.refused)}")
+    else:
+        lines.append(
+            f"Lipschitz constant at most {proven.constant:.6g}: outputs are no further apart than "
+            "so many times their inputs, in the Euclidean norm, as the model predicts"
+        )
+    if proven.increasing is not None:
+        which = ", ".join(map(str, proven.increasing)) or "none"
+        lines.append(f"inputs with which no output falls: {which}")
+    return "\n".join(lines)
