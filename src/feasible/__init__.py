@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from feasible import losses as losses
     from feasible import metrics as metrics
     from feasible import models as models
+    from feasible import ops as ops
     from feasible import optimizers as optimizers
     from feasible import random as random
     from feasible import regularizers as regularizers
+    from feasible import report as report
     from feasible import saving as saving
     from feasible import torch as torch
     from feasible import utils as utils
-    from feasible import ops as ops
-    from feasible import report as report
     from feasible.arguments import InvalidArgumentError as InvalidArgumentError
     from feasible.constraints import Blocks as Blocks
     from feasible.constraints import Box as Box

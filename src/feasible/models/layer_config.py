@@ -118,7 +118,7 @@ def _constraints(layer: Layer) -> dict[str, Any]:
         for bound in bound_weights(owner):
             role = bound.layout.role
             # What a layer adds by itself is constrained by its own code.
-            if bound.layout in owner.added_layouts:
+            if bound.layout in getattr(owner, "added_layouts", ()):
                 continue
             if (owner, role) not in arguments or bound.layout != layout_of(owner, role):
                 raise ValueError(
