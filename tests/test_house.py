@@ -20,12 +20,13 @@ GROUND = {"archives", "backend", "constraints", "known_layouts", "ops"}
 ABOVE = {
     "jax": set(),
     "torch": set(),
-    "layers": {"torch"},
+    "layers": {"torch", "regularizers"},
     "losses": set(),
     "metrics": {"losses"},
     "optimizers": set(),
     "regularizers": set(),
-    "models": {"torch", "layers", "losses", "metrics", "optimizers", "regularizers"},
+    "callbacks": set(),
+    "models": {"torch", "layers", "callbacks", "losses", "metrics", "optimizers", "regularizers"},
     "activations": {"layers"},
     "initializers": {"layers"},
     "saving": {"layers", "losses", "models", "optimizers", "regularizers"},
@@ -46,6 +47,7 @@ SHARED = {
     "release",
     "normalize",
     "Optimizer",  # of PyTorch and of flax, as each is called there
+    "Identity",  # an initializer, and a layer, as Keras calls both
     "Orthogonal",  # an initializer, and a constraint, as the field calls both
     "Precision",  # of numbers, and of decisions
     "relu",

@@ -8,10 +8,10 @@ require("feasible.callbacks", "fit", "torch")
 from feasible.callbacks.callback import Callback, CallbackList
 from feasible.callbacks.checkpointing import ModelCheckpoint
 from feasible.callbacks.functions import LambdaCallback
+from feasible.callbacks.history import History
 from feasible.callbacks.learning_rates import LearningRateScheduler, ReduceLROnPlateau
 from feasible.callbacks.logging import CSVLogger, TensorBoard
 from feasible.callbacks.stopping import EarlyStopping, TerminateOnNaN
-from feasible.models.history import History
 
 __all__ = [
     "CSVLogger",

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from feasible.known_layouts import layouts_of
+from feasible.layers.added_losses import Penalized
 from feasible.layers.configs import (
     argument_text,
     check_no_more,
@@ -23,7 +24,6 @@ from feasible.layers.graph_calls import GraphCalls
 from feasible.layers.masks import give_masks, masks_of
 from feasible.layers.modes import in_mode
 from feasible.layers.own_weights import OwnWeights
-from feasible.layers.penalties import Penalized
 from feasible.layers.roles import WeightOf
 from feasible.layers.symbolic import Shape, map_nest, tensors_in, tried_result
 from feasible.layers.tensors import as_tensor

@@ -8,7 +8,7 @@ require("feasible.models", "fit", "torch", "lightning", "torchmetrics", "h5py", 
 
 # ruff: noqa: E402
 
-from feasible.models.history import History
+from feasible.callbacks.history import History
 from feasible.models.model import Model
 from feasible.models.saving import load_model
 from feasible.models.sequential import Sequential

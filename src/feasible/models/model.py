@@ -9,7 +9,7 @@ from feasible.models import data
 from feasible.models.compiled import CompiledModel, Values, as_return_value
 
 if TYPE_CHECKING:
-    from feasible.models.history import History
+    from feasible.callbacks.history import History
 
 
 class Model(CompiledModel):

@@ -9,7 +9,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
 
-from feasible.models.history import EpochTable
+from feasible.callbacks.history import EpochTable
 
 _SECONDS_BETWEEN_DRAWINGS = 0.1
 

@@ -12,9 +12,9 @@ from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 from lightning.pytorch.profilers import PassThroughProfiler
 
 from feasible.arguments import InvalidArgumentError, check_choice, check_integer
+from feasible.callbacks.history import History
 from feasible.models.callback_hooks import CallbackHooks
 from feasible.models.data import Loader
-from feasible.models.history import History
 from feasible.models.progress import Progress
 from feasible.models.quiet import quiet
 from feasible.models.training import Training

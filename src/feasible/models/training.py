@@ -11,9 +11,9 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torch.optim import Optimizer
 
+from feasible.callbacks.history import History
 from feasible.models.class_weights import class_weight_table
 from feasible.models.data import unpack
-from feasible.models.history import History
 from feasible.models.metrics import EpochMetrics
 from feasible.models.model import Model
 from feasible.models.progress import Progress

@@ -115,14 +115,14 @@ def full(shape: int | Sequence[int], fill_value: Any, dtype: str | None = None) 
 
 
 def arange(
-    start: float, stop: float | None = None, step: float = 1, dtype: str | None = None
+    start: float, stop: float | None = None, step: float | None = None, dtype: str | None = None
 ) -> MadeArray:
     """Return numbers at equal distances.
 
     Args:
         start: The first; or, where `stop` is None, where they end, from 0 on.
         stop: Where they end, itself left out.
-        step: The distance.
+        step: The distance; 1 by default.
         dtype: The dtype's name; int32 for whole numbers by default, and float32 for others.
 
     Returns:
@@ -132,24 +132,36 @@ def arange(
         >>> arange(3).tolist()
         [0, 1, 2]
     """
-    found = np.arange(start, step=step) if stop is None else np.arange(start, stop, step)
+    ends = (0, start) if stop is None else (start, stop)
+    found = np.arange(*ends, 1 if step is None else step)
     return _made(found, dtype or ("int32" if found.dtype.kind == "i" else "float32"))
 
 
-def linspace(start: float, stop: float, num: int = 50, dtype: str | None = None) -> MadeArray:
-    """Return numbers at equal distances, the last one among them.
+def linspace(
+    start: float,
+    stop: float,
+    num: int = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: str | None = None,
+) -> Any:
+    """Return numbers at equal distances.
 
     Args:
         start: The first.
         stop: The last.
         num: How many there are.
+        endpoint: Whether the last is among them.
+        retstep: Whether to return the distance, too.
         dtype: The dtype's name; float32 by default.
 
     Returns:
-        The array.
+        The array, or a tuple of it and the distance.
 
     Example:
         >>> linspace(0, 1, 3).tolist()
         [0.0, 0.5, 1.0]
     """
-    return _made(np.linspace(start, stop, num), dtype or "float32")
+    found, step = np.linspace(start, stop, num, endpoint, retstep=True)
+    made = _made(found, dtype or "float32")
+    return (made, float(step)) if retstep else made

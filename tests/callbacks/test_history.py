@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from feasible.callbacks.history import EpochTable
 from feasible.models import History
-from feasible.models.history import EpochTable
 
 
 def test_a_history_prints_as_an_aligned_table():
