@@ -133,7 +133,7 @@ def arange(
         [0, 1, 2]
     """
     ends = (0, start) if stop is None else (start, stop)
-    found = np.arange(*ends, 1 if step is None else step)
+    found: Any = np.arange(ends[0], ends[1], 1 if step is None else step)
     return _made(found, dtype or ("int32" if found.dtype.kind == "i" else "float32"))
 
 
