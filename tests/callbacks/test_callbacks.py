@@ -167,8 +167,9 @@ def test_errors_say_what_is_allowed(make: Any, problem: str) -> None:
 
 
 def test_a_value_that_is_not_there_is_warned_of() -> None:
+    model, _ = pair()
     with pytest.warns(UserWarning, match="watches 'val_loss', which is not there"):
-        pair()[0].fit(X, Y, verbose=0, callbacks=[callbacks.EarlyStopping()])
+        model.fit(X, Y, verbose=0, callbacks=[callbacks.EarlyStopping()])
 
 
 def test_a_model_with_nothing_to_train_fits_with_a_warning() -> None:
