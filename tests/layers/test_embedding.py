@@ -89,7 +89,6 @@ def test_sizes_must_be_positive_integers(arguments, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"mask_zero": True}, "no argument `mask_zero`"),
         ({"weights": [np.ones((2, 2))]}, "no argument `weights`. Pass .*`embeddings_initializer`"),
         ({"lora_rank": 2}, "no argument `lora_rank`"),
     ],

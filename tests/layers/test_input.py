@@ -24,7 +24,7 @@ from feasible.layers import Input, InputLayer
     ids=str,
 )
 def test_the_config_is_keras_own(arguments):
-    ours, theirs = Input(**arguments), keras.layers.InputLayer(**arguments)
+    ours, theirs = InputLayer(**arguments), keras.layers.InputLayer(**arguments)
     if "name" not in arguments:
         theirs.name = "input_layer"
     saved = json.loads(json.dumps(ours.get_config()))
@@ -33,12 +33,14 @@ def test_the_config_is_keras_own(arguments):
     assert InputLayer.from_config(whole).get_config() == saved
     assert keras.layers.InputLayer.from_config(saved).get_config() == theirs.get_config()
     assert ours.batch_shape == theirs.batch_shape
-    assert ours.dtype == theirs.dtype
+    assert Input(**arguments).dtype == theirs.dtype
 
 
-def test_both_names_mean_the_same():
-    assert isinstance(Input((3,)), InputLayer)
-    assert repr(Input((3,), 2)) == "Input(batch_shape=(2, 3), dtype='float32', name='input_layer')"
+def test_an_input_stands_for_the_tensor_of_its_layer():
+    stands = Input((3,), 2)
+    assert isinstance(stands.node.module, InputLayer)
+    assert (stands.shape, stands.dtype) == ((2, 3), "float32")
+    assert repr(stands.node.module) == "Input(batch_shape=(2, 3), dtype='float32')"
 
 
 @pytest.mark.parametrize(

@@ -185,5 +185,4 @@ def test_what_a_layer_lacks_is_refused():
     assert layers.LSTM(4, time_major=False, recurrent_regularizer=None).units == 4
     with pytest.raises(TypeError, match="there is no argument `time_major`"):
         layers.LSTM(4, time_major=True)
-    with pytest.raises(TypeError, match="Add the penalty to the loss"):
-        layers.LSTM(4, recurrent_regularizer="l2")
+    assert layers.LSTM(4, recurrent_regularizer="l2").recurrent_regularizer.l2 == 0.01

@@ -379,6 +379,8 @@ def _joined(tensor: Tensor, batch_axes: int) -> Tensor:
 def _with_carried(mask: Tensor | None, query: Any, value: Any, key: Any) -> Tensor | None:
     """Return a mask of shape (batch, queries, keys) to which those that inputs carry are added."""
     of_query, of_value, of_key = map(mask_of, (query, value, key))
+    if of_query is None and of_value is None and of_key is None:
+        return mask
     for found, axis in ((of_query, -1), (of_value, -2), (of_key, -2)):
         if found is not None:
             seen = found.to(torch.bool).unsqueeze(axis)
