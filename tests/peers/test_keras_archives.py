@@ -732,7 +732,7 @@ def test_a_model_is_compiled_as_keras_had_it(path: Path) -> None:
     np.testing.assert_allclose(values, model.evaluate(x, y, verbose=0), rtol=1e-5)
     loaded.train_on_batch(x, y)
     [group] = loaded.optimizer.param_groups
-    assert (group["lr"], group["momentum"]) == (0.5, 0.9)
+    assert (group["lr"], loaded.optimizer.momentum) == (0.5, 0.9)
 
 
 @pytest.mark.parametrize(
@@ -752,11 +752,37 @@ def test_losses_are_those_of_keras(loss: Any, y: Any, path: Path) -> None:
     assert own == pytest.approx(model.evaluate(x, y, verbose=0), rel=1e-5)
 
 
+# How Keras compiles a model, what is then an attribute of the optimizer here, and its value.
+COMPILED = {
+    "optimizer": ({"optimizer": "ftrl"}, "name", "ftrl"),
+    "argument": ({"optimizer": keras.optimizers.Adam(clipnorm=1.0)}, "clipnorm", 1.0),
+    "schedule": (
+        # Not of 1, in whose whole numbers Keras takes 3 for pi.
+        {"optimizer": keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.5, 9))},
+        "learning_rate",
+        0.5,
+    ),
+    "loss": ({"optimizer": "sgd", "loss": keras.losses.Tversky()}, "learning_rate", 0.01),
+}
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_optimizers_and_losses_are_those_of_keras(name: str, path: Path) -> None:
+    arguments, attribute, wanted = COMPILED[name]
+    model = trained(**{"loss": "mse", **arguments})
+    model.save(path)
+    loaded = load_model(path)
+    assert getattr(loaded.optimizer, attribute) == wanted
+    x, y = np.ones((2, 3), np.float32), np.array([[0, 1], [1, 0]], np.float32)
+    for _ in range(2):
+        own, theirs = loaded.train_on_batch(x, y), model.train_on_batch(x, y)
+    for own, theirs in zip(loaded.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(own, theirs, atol=1e-5)
+
+
 UNKNOWN_COMPILED = {
-    "optimizer": {"optimizer": "ftrl"},
-    "argument": {"optimizer": keras.optimizers.Adam(clipnorm=1.0)},
-    "schedule": {"optimizer": keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1, 9))},
-    "loss": {"loss": keras.losses.Tversky()},
+    "optimizer": {"optimizer": keras.optimizers.Muon()},
+    "loss": {"loss": keras.losses.Circle()},
     "metric": {"metrics": [keras.metrics.Precision(thresholds=0.9)]},
     "weighted": {"weighted_metrics": ["accuracy"], "loss": "mse"},
 }
@@ -813,16 +839,54 @@ def branched() -> keras.Model:
     return keras.Model(x, keras.layers.Add(name="joined")([x, side]))
 
 
+def regularized() -> keras.Model:
+    dense = keras.layers.Dense(2, kernel_regularizer="l2", name="last")
+    return keras.Sequential([keras.Input((3,)), dense])
+
+
+def masked() -> keras.Model:
+    return keras.Sequential([keras.Input((3, 2)), keras.layers.Masking(name="masked")])
+
+
+@pytest.mark.parametrize("make", [branched, regularized, masked])
+def test_branches_regularizers_and_masks_come_from_keras(make: Any, path: Path) -> None:
+    model = make()
+    model.save(path)
+    loaded = load_model(path)
+    x = np.linspace(-1, 1, 6, dtype=np.float32).reshape(1, *model.input_shape[1:-1], -1)
+    x = x if x.shape[1:] == model.input_shape[1:] else x.reshape(2, 3)
+    np.testing.assert_allclose(loaded.predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-6)
+    own, theirs = (sum(map(float, map(_number, one.losses))) for one in (loaded, model))
+    assert own == pytest.approx(theirs, rel=1e-6)
+
+
+def _number(loss: Any) -> Any:
+    return loss.detach()
+
+
+@keras.saving.register_keras_serializable(package="peers")
+class Largest(keras.regularizers.Regularizer):
+    """A regularizer of a user's, which Keras alone knows."""
+
+    def __call__(self, x: Any) -> Any:
+        return keras.ops.max(x)
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+
 REFUSED = {
     "a regularizer": (
         lambda: keras.Sequential(
-            [keras.Input((3,)), keras.layers.Dense(2, kernel_regularizer="l2", name="last")]
+            [keras.Input((3,)), keras.layers.Dense(2, kernel_regularizer=Largest(), name="last")]
         ),
-        "the Dense 'last': .*`kernel_regularizer`",
+        "Unknown regularizer 'peers>Largest'",
     ),
     "another layer": (
-        lambda: keras.Sequential([keras.Input((3, 2)), keras.layers.Masking(name="masked")]),
-        "the layer 'masked' is a Masking, unknown here",
+        lambda: keras.Sequential(
+            [keras.Input((3, 2, 1)), keras.layers.RandomContrast(0.1, name="odd")]
+        ),
+        "the layer 'odd' is a RandomContrast, unknown here",
     ),
     "a lambda": (
         lambda: keras.Sequential([keras.Input((3,)), keras.layers.Lambda(lambda x: 2 * x)]),
@@ -834,7 +898,6 @@ REFUSED = {
         ),
         "`dtype` must be a floating dtype",
     ),
-    "branches": (branched, "'joined' is called on 'start', 'side'. Only one chain of layers"),
 }
 
 

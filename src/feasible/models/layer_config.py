@@ -168,8 +168,8 @@ def layer_from_config(entry: Any, custom_objects: CustomObjects) -> Layer | Inpu
     kind, config = _layer_class(entry, custom_objects), entry["config"]
     if kind is Lambda:
         raise ValueError(
-            f"the layer {config.get('name')!r} is a Lambda. It holds code, which is never run. "
-            "Build the model by its own code, and load the weights."
+            f"the layer {config.get('name')!r} is a Lambda, unknown here. It holds code, which is "
+            "never run. Build the model by its own code, and load the weights."
         )
     if kind in LAYERS.things:
         config = _in_keras_3(kind.__name__, config)
