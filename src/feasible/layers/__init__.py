@@ -129,8 +129,11 @@ from feasible.layers.separable import (
     SeparableConvolution2D,
 )
 from feasible.layers.simple_rnn import SimpleRNN, SimpleRNNCell
+from feasible.layers.spectral_normalization import SpectralNormalization
 from feasible.layers.stacked_cells import StackedRNNCells
 from feasible.layers.time_distributed import TimeDistributed
+from feasible.layers.unit_normalization import UnitNormalization
+from feasible.layers.wrapper import Wrapper
 
 __all__ = [
     "ELU",
@@ -234,12 +237,15 @@ __all__ = [
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
+    "SpectralNormalization",
     "StackedRNNCells",
     "Subtract",
     "TimeDistributed",
+    "UnitNormalization",
     "UpSampling1D",
     "UpSampling2D",
     "UpSampling3D",
+    "Wrapper",
     "ZeroPadding1D",
     "ZeroPadding2D",
     "ZeroPadding3D",
