@@ -9,6 +9,7 @@ from feasible.layers.activation_layers import ELU, Activation, LeakyReLU, ReLU, 
 from feasible.layers.attention import AdditiveAttention, Attention
 from feasible.layers.batch_normalization import BatchNormalization
 from feasible.layers.bidirectional import Bidirectional
+from feasible.layers.category_encoding import CategoryEncoding
 from feasible.layers.conv_lstm import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from feasible.layers.convolution import (
     Conv1D,
@@ -28,9 +29,11 @@ from feasible.layers.convolution_transpose import (
 )
 from feasible.layers.dense import Dense
 from feasible.layers.depthwise import DepthwiseConv1D, DepthwiseConv2D
+from feasible.layers.discretization import Discretization
 from feasible.layers.dropout import Dropout
 from feasible.layers.einsum_dense import EinsumDense
 from feasible.layers.embedding import Embedding
+from feasible.layers.feature_normalization import Normalization
 from feasible.layers.global_pooling import (
     GlobalAveragePooling1D,
     GlobalAveragePooling2D,
@@ -155,6 +158,7 @@ __all__ = [
     "AvgPool3D",
     "BatchNormalization",
     "Bidirectional",
+    "CategoryEncoding",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -177,6 +181,7 @@ __all__ = [
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
+    "Discretization",
     "Dot",
     "Dropout",
     "EinsumDense",
@@ -219,6 +224,7 @@ __all__ = [
     "Minimum",
     "MultiHeadAttention",
     "Multiply",
+    "Normalization",
     "PReLU",
     "Permute",
     "RMSNormalization",
