@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -49,13 +50,20 @@ CASES: list[tuple[str, dict[str, Any], list[tuple[int, ...]]]] = [
         [(2, 3, 4, 5)],
     ),
     ("ZeroPadding3D", {"padding": 1}, [(2, 4, 5, 3, 2)]),
+    ("ZeroPadding1D", {"data_format": "channels_first"}, [(2, 3, 4)]),
+    ("Cropping1D", {}, [(2, 5, 3)]),
+    ("Cropping2D", {}, [(2, 4, 5, 3)]),
+    ("Cropping3D", {}, [(2, 4, 5, 3, 2)]),
     ("Cropping1D", {"cropping": [1, 2]}, [(2, 5, 3)]),
     ("Cropping2D", {"cropping": [[1, 0], [0, 2]]}, [(2, 4, 5, 3)]),
     ("Cropping3D", {"cropping": 1}, [(2, 4, 5, 3, 2)]),
     ("UpSampling1D", {"size": 3}, [(2, 4, 3)]),
     ("UpSampling2D", {"size": [2, 3]}, [(2, 4, 5, 3)]),
     ("UpSampling2D", {"size": 2, "interpolation": "bilinear"}, [(2, 4, 5, 3)]),
+    ("UpSampling2D", {"interpolation": "bicubic"}, [(2, 4, 5, 3)]),
     ("UpSampling3D", {"size": [1, 2, 3]}, [(2, 2, 3, 4, 2)]),
+    ("SpatialDropout1D", {"rate": 0.5, "seed": 1}, [(2, 4, 3)]),
+    ("SpatialDropout3D", {"rate": 0.5, "data_format": "channels_first"}, [(2, 2, 4, 3, 2)]),
     ("SpatialDropout2D", {"rate": 0.5}, [(2, 4, 5, 3)]),
     ("GaussianNoise", {"stddev": 0.5}, [(2, 3)]),
     ("GaussianDropout", {"rate": 0.5}, [(2, 3)]),
@@ -66,7 +74,10 @@ IDS = [f"{name}-{number}" for number, (name, _, _) in enumerate(CASES)]
 
 @pytest.mark.parametrize(("name", "arguments", "shapes"), CASES, ids=IDS)
 def test_a_layer_is_keras_own(
-    name: str, arguments: dict[str, Any], shapes: list[tuple[int, ...]]
+    name: str,
+    arguments: dict[str, Any],
+    shapes: list[tuple[int, ...]],
+    same_config: Callable[[Any, Any], None],
 ) -> None:
     ours, theirs = getattr(layers, name)(**arguments), getattr(keras.layers, name)(**arguments)
     inputs: Any = arrays(*shapes)
@@ -79,10 +90,7 @@ def test_a_layer_is_keras_own(
     tensors = [layers.Input(shape[1:]) for shape in shapes]
     symbolic = ours(tensors if len(tensors) > 1 else tensors[0])
     assert symbolic.shape == (None, *found.shape[1:]), known
-    config = {key: value for key, value in theirs.get_config().items() if key != "dtype"}
-    own = {key: value for key, value in ours.get_config().items() if key != "dtype"}
-    for key in set(config) & set(own) - {"name", "activity_regularizer"}:
-        assert own[key] == config[key] or list(own[key]) == list(config[key])
+    same_config(ours, theirs)
     assert type(get(serialize(ours))) is type(ours)
 
 
@@ -111,6 +119,12 @@ def test_noise_keeps_the_mean_in_training(name: str) -> None:
         dropped = layer(normal)
         assert abs(dropped.mean()) < 0.02
         assert abs(dropped.std() - 1) < 0.02
+
+
+def test_the_fate_of_alpha_dropout_is_shared_along_axes_of_size_one() -> None:
+    found = layers.AlphaDropout(0.5, (None, 1), seed=1).train()(torch.zeros(50, 4))
+    assert torch.equal(found, found[:, :1].expand_as(found))
+    assert len(found.unique()) == 2
 
 
 def test_masks_are_merged_as_keras_merges_them() -> None:
@@ -165,6 +179,9 @@ def test_recurrent_layers_pass_over_what_does_not_count(kind: str, backwards: bo
         (lambda: layers.Lambda(3), "`function` must be a function"),
         (lambda: layers.Lambda(abs).get_config(), "a Lambda cannot be saved"),
         (lambda: layers.SpatialDropout2D(0.5)(torch.ones(2, 3)), "must have 4 axes"),
+        (lambda: layers.GaussianDropout(1), "`rate` must be at least 0 and below 1"),
+        (lambda: layers.AlphaDropout(1.0), "`rate` must be at least 0 and below 1"),
+        (lambda: layers.AlphaDropout(0.5, (2,))(torch.ones(2, 3)), "`noise_shape` must have"),
     ],
 )
 def test_errors_say_what_is_allowed(call: Any, problem: str | None) -> None:
