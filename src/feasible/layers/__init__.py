@@ -6,6 +6,14 @@ require("feasible.layers", "fit", "torch")
 
 # ruff: noqa: E402
 from feasible.layers.activation_layers import ELU, Activation, LeakyReLU, ReLU, Softmax
+from feasible.layers.adaptive_pooling import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+    AdaptiveMaxPooling3D,
+)
 from feasible.layers.attention import AdditiveAttention, Attention
 from feasible.layers.batch_normalization import BatchNormalization
 from feasible.layers.bidirectional import Bidirectional
@@ -50,6 +58,7 @@ from feasible.layers.global_pooling import (
 )
 from feasible.layers.group_normalization import GroupNormalization
 from feasible.layers.gru import GRU, GRUCell
+from feasible.layers.image_layers import CenterCrop, RandomFlip, Resizing
 from feasible.layers.input import Input, InputLayer
 from feasible.layers.layer import Layer
 from feasible.layers.layer_normalization import LayerNormalization
@@ -145,6 +154,12 @@ __all__ = [
     "RNN",
     "Activation",
     "ActivityRegularization",
+    "AdaptiveAveragePooling1D",
+    "AdaptiveAveragePooling2D",
+    "AdaptiveAveragePooling3D",
+    "AdaptiveMaxPooling1D",
+    "AdaptiveMaxPooling2D",
+    "AdaptiveMaxPooling3D",
     "Add",
     "AdditiveAttention",
     "AlphaDropout",
@@ -159,6 +174,7 @@ __all__ = [
     "BatchNormalization",
     "Bidirectional",
     "CategoryEncoding",
+    "CenterCrop",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -228,10 +244,12 @@ __all__ = [
     "PReLU",
     "Permute",
     "RMSNormalization",
+    "RandomFlip",
     "ReLU",
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "Resizing",
     "ReversibleEmbedding",
     "SeparableConv1D",
     "SeparableConv2D",
