@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from feasible import layers
+from feasible.models import load_model
 
 RNG = np.random.default_rng(0)
 RESIZED = [
@@ -74,6 +75,21 @@ def test_about_half_of_the_images_are_flipped(same_config, mode, axes) -> None:
     moved = first(x.movedim(-1, 1), training=True).movedim(1, -1)
     assert torch.equal(moved, layers.RandomFlip(mode, seed=1)(x, training=True))
     assert ours(torch.ones(3, 4, 2, dtype=torch.uint8), training=True).dtype == torch.float32
+
+
+def test_images_are_not_flipped_by_models_of_files_in_predict(tmp_path) -> None:
+    x = RNG.random((20, 4, 5, 3)).astype("float32")
+    inputs = keras.Input((4, 5, 3))
+    flipped = keras.layers.RandomFlip()(inputs)
+    theirs = keras.Model(inputs, keras.layers.Resizing(3, 3)(flipped))
+    theirs.save(tmp_path / "theirs.keras")
+    ours = load_model(tmp_path / "theirs.keras")
+    wanted = theirs.predict(x, verbose=0)
+    np.testing.assert_allclose(ours.predict(x, verbose=0), wanted, atol=1e-6)
+    assert not np.allclose(ours.train()(x).detach(), wanted)
+    ours.save(tmp_path / "ours.keras")
+    again = keras.saving.load_model(tmp_path / "ours.keras")
+    np.testing.assert_allclose(again.predict(x, verbose=0), wanted, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -262,6 +262,22 @@ class RandomFlip(RandomLayer):
         flipped = images.flip([places[which] for which in _FLIPS[self.mode]])
         return torch.where(drawn <= 0.5, flipped, images)
 
+    def record(self, arguments: Any, named: Any) -> Any:
+        """Note down a call, whose mode will be that of the model.
+
+        Keras writes ``training=True`` into files, which its `fit` and `predict` do not go by.
+
+        Args:
+            arguments: The arguments.
+            named: Those given by name.
+
+        Returns:
+            What stands for the output.
+        """
+        return super().record(
+            arguments, {name: value for name, value in named.items() if name != "training"}
+        )
+
 
 def _checked_format(owner: str, data_format: str | None) -> str:
     return check_choice(owner, "data_format", data_format or "channels_last", [*_PLACES])
