@@ -146,6 +146,52 @@ def test_masks_are_merged_as_keras_merges_them() -> None:
         assert found.tolist() == wanted.tolist(), kind
 
 
+@pytest.mark.parametrize("kind", ["Add", "Maximum", "Concatenate"])
+def test_an_input_without_a_mask_counts_everywhere(kind: str) -> None:
+    ids = np.array([[1, 0, 2], [0, 3, 0]])
+    found, wanted = (
+        getattr(of, kind)()([of.Embedding(9, 4, mask_zero=True)(ids), np.ones((2, 3, 4), "f4")])
+        for of in (layers, keras.layers)
+    )
+    mask = keras.src.backend.get_keras_mask(wanted)
+    assert (mask is None) == (mask_of(found) is None)
+    assert mask is None or mask.tolist() == mask_of(found).tolist()
+
+
+# Layer by layer, what it does with the mask of its input.
+MASKED: dict[str, dict[str, Any]] = {
+    "ActivityRegularization": {},
+    "AlphaDropout": {"rate": 0.1},
+    "Cropping1D": {},
+    "Flatten": {},
+    "GaussianDropout": {"rate": 0.1},
+    "GaussianNoise": {"stddev": 0.1},
+    "Identity": {},
+    "Masking": {},
+    "Normalization": {},
+    "Permute": {"dims": (2, 1)},
+    "RMSNormalization": {},
+    "Rescaling": {"scale": 2.0},
+    "SpatialDropout1D": {"rate": 0.1},
+    "UnitNormalization": {},
+    "UpSampling1D": {},
+    "ZeroPadding1D": {},
+}
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* does not support masking")
+@pytest.mark.parametrize("kind", MASKED)
+def test_masks_pass_where_they_do_in_keras(kind: str) -> None:
+    ids = np.array([[1, 0, 2], [0, 3, 0]])
+    found, wanted = (
+        getattr(of, kind)(**MASKED[kind])(of.Embedding(9, 4, mask_zero=True)(ids))
+        for of in (layers, keras.layers)
+    )
+    mask = keras.src.backend.get_keras_mask(wanted)
+    assert (mask is None) == (mask_of(found) is None)
+    assert mask is None or mask.tolist() == mask_of(found).tolist()
+
+
 @pytest.mark.parametrize("kind", ["SimpleRNN", "LSTM", "GRU"])
 @pytest.mark.parametrize("backwards", [False, True])
 def test_recurrent_layers_pass_over_what_does_not_count(kind: str, backwards: bool) -> None:
@@ -171,6 +217,7 @@ def test_recurrent_layers_pass_over_what_does_not_count(kind: str, backwards: bo
         (lambda: layers.Add()([torch.ones(2, 3), torch.ones(2, 4)]), "sizes must be equal"),
         (lambda: layers.Concatenate()([torch.ones(2, 3), torch.ones(2, 3, 1)]), "must be equal"),
         (lambda: layers.Dot(1)([torch.ones(2, 3), torch.ones(2, 4)]), "must have one size"),
+        (lambda: layers.Dot(2)([torch.ones(2, 3)] * 2), "`axes` must name an axis of each input"),
         (lambda: layers.Dot("a"), "`axes` must be an integer or two"),
         (lambda: layers.Permute((0, 1)), "`dims` must be the numbers from 1"),
         (lambda: layers.ZeroPadding2D((1, 2, 3)), "`padding` must be a number, or 2"),
