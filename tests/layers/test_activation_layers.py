@@ -44,6 +44,24 @@ def test_softmax_is_keras_own(same_as_keras, axis):
     same_as_keras("Softmax", {"axis": axis}, (2, 3, 4, 5))
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 4), (3, 1), (4,)], ids=str)
+@pytest.mark.parametrize("axis", [-1, [1, 2]], ids=str)
+def test_softmax_passes_over_what_is_masked_as_keras_does(shape, axis):
+    x = torch.randn(2, 3, 4)
+    mask = torch.arange(torch.Size(shape).numel()).reshape(shape) % 3 > 0
+    for given in (mask, mask.float(), torch.zeros(shape, dtype=torch.bool)):
+        wanted = keras.layers.Softmax(axis)(x, mask=given)
+        torch.testing.assert_close(Softmax(axis)(x, mask=given), wanted)
+    with pytest.raises(ValueError, match=r"`mask` must broadcast to the input's shape \(2, 3, 4\)"):
+        Softmax(axis)(x, mask=torch.ones(2, 3, dtype=torch.bool))
+
+
+def test_leaky_relu_takes_the_name_of_keras_2():
+    with pytest.warns(UserWarning, match="`alpha` is called `negative_slope`"):
+        layer = LeakyReLU(alpha=0.1)
+    assert layer.get_config()["negative_slope"] == 0.1
+
+
 def test_softmax_of_a_large_input_is_finite():
     y = Softmax([1, 2])(1e4 * torch.randn(2, 3, 4))
     torch.testing.assert_close(y.sum((1, 2)), torch.ones(2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -49,13 +50,20 @@ CASES: list[tuple[str, dict[str, Any], list[tuple[int, ...]]]] = [
         [(2, 3, 4, 5)],
     ),
     ("ZeroPadding3D", {"padding": 1}, [(2, 4, 5, 3, 2)]),
+    ("ZeroPadding1D", {"data_format": "channels_first"}, [(2, 3, 4)]),
+    ("Cropping1D", {}, [(2, 5, 3)]),
+    ("Cropping2D", {}, [(2, 4, 5, 3)]),
+    ("Cropping3D", {}, [(2, 4, 5, 3, 2)]),
     ("Cropping1D", {"cropping": [1, 2]}, [(2, 5, 3)]),
     ("Cropping2D", {"cropping": [[1, 0], [0, 2]]}, [(2, 4, 5, 3)]),
     ("Cropping3D", {"cropping": 1}, [(2, 4, 5, 3, 2)]),
     ("UpSampling1D", {"size": 3}, [(2, 4, 3)]),
     ("UpSampling2D", {"size": [2, 3]}, [(2, 4, 5, 3)]),
     ("UpSampling2D", {"size": 2, "interpolation": "bilinear"}, [(2, 4, 5, 3)]),
+    ("UpSampling2D", {"interpolation": "bicubic"}, [(2, 4, 5, 3)]),
     ("UpSampling3D", {"size": [1, 2, 3]}, [(2, 2, 3, 4, 2)]),
+    ("SpatialDropout1D", {"rate": 0.5, "seed": 1}, [(2, 4, 3)]),
+    ("SpatialDropout3D", {"rate": 0.5, "data_format": "channels_first"}, [(2, 2, 4, 3, 2)]),
     ("SpatialDropout2D", {"rate": 0.5}, [(2, 4, 5, 3)]),
     ("GaussianNoise", {"stddev": 0.5}, [(2, 3)]),
     ("GaussianDropout", {"rate": 0.5}, [(2, 3)]),
@@ -66,7 +74,10 @@ IDS = [f"{name}-{number}" for number, (name, _, _) in enumerate(CASES)]
 
 @pytest.mark.parametrize(("name", "arguments", "shapes"), CASES, ids=IDS)
 def test_a_layer_is_keras_own(
-    name: str, arguments: dict[str, Any], shapes: list[tuple[int, ...]]
+    name: str,
+    arguments: dict[str, Any],
+    shapes: list[tuple[int, ...]],
+    same_config: Callable[[Any, Any], None],
 ) -> None:
     ours, theirs = getattr(layers, name)(**arguments), getattr(keras.layers, name)(**arguments)
     inputs: Any = arrays(*shapes)
@@ -79,10 +90,7 @@ def test_a_layer_is_keras_own(
     tensors = [layers.Input(shape[1:]) for shape in shapes]
     symbolic = ours(tensors if len(tensors) > 1 else tensors[0])
     assert symbolic.shape == (None, *found.shape[1:]), known
-    config = {key: value for key, value in theirs.get_config().items() if key != "dtype"}
-    own = {key: value for key, value in ours.get_config().items() if key != "dtype"}
-    for key in set(config) & set(own) - {"name", "activity_regularizer"}:
-        assert own[key] == config[key] or list(own[key]) == list(config[key])
+    same_config(ours, theirs)
     assert type(get(serialize(ours))) is type(ours)
 
 
@@ -113,6 +121,12 @@ def test_noise_keeps_the_mean_in_training(name: str) -> None:
         assert abs(dropped.std() - 1) < 0.02
 
 
+def test_the_fate_of_alpha_dropout_is_shared_along_axes_of_size_one() -> None:
+    found = layers.AlphaDropout(0.5, (None, 1), seed=1).train()(torch.zeros(50, 4))
+    assert torch.equal(found, found[:, :1].expand_as(found))
+    assert len(found.unique()) == 2
+
+
 def test_masks_are_merged_as_keras_merges_them() -> None:
     ids = np.array([[1, 0, 2], [0, 3, 0]])
     other = np.array([[1, 2, 0], [0, 3, 4]])
@@ -130,6 +144,52 @@ def test_masks_are_merged_as_keras_merges_them() -> None:
         found = mask_of(masks(layers, ours, kind, options))
         wanted = keras.src.backend.get_keras_mask(masks(keras.layers, theirs, kind, options))
         assert found.tolist() == wanted.tolist(), kind
+
+
+@pytest.mark.parametrize("kind", ["Add", "Maximum", "Concatenate"])
+def test_an_input_without_a_mask_counts_everywhere(kind: str) -> None:
+    ids = np.array([[1, 0, 2], [0, 3, 0]])
+    found, wanted = (
+        getattr(of, kind)()([of.Embedding(9, 4, mask_zero=True)(ids), np.ones((2, 3, 4), "f4")])
+        for of in (layers, keras.layers)
+    )
+    mask = keras.src.backend.get_keras_mask(wanted)
+    assert (mask is None) == (mask_of(found) is None)
+    assert mask is None or mask.tolist() == mask_of(found).tolist()
+
+
+# Layer by layer, what it does with the mask of its input.
+MASKED: dict[str, dict[str, Any]] = {
+    "ActivityRegularization": {},
+    "AlphaDropout": {"rate": 0.1},
+    "Cropping1D": {},
+    "Flatten": {},
+    "GaussianDropout": {"rate": 0.1},
+    "GaussianNoise": {"stddev": 0.1},
+    "Identity": {},
+    "Masking": {},
+    "Normalization": {},
+    "Permute": {"dims": (2, 1)},
+    "RMSNormalization": {},
+    "Rescaling": {"scale": 2.0},
+    "SpatialDropout1D": {"rate": 0.1},
+    "UnitNormalization": {},
+    "UpSampling1D": {},
+    "ZeroPadding1D": {},
+}
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* does not support masking")
+@pytest.mark.parametrize("kind", MASKED)
+def test_masks_pass_where_they_do_in_keras(kind: str) -> None:
+    ids = np.array([[1, 0, 2], [0, 3, 0]])
+    found, wanted = (
+        getattr(of, kind)(**MASKED[kind])(of.Embedding(9, 4, mask_zero=True)(ids))
+        for of in (layers, keras.layers)
+    )
+    mask = keras.src.backend.get_keras_mask(wanted)
+    assert (mask is None) == (mask_of(found) is None)
+    assert mask is None or mask.tolist() == mask_of(found).tolist()
 
 
 @pytest.mark.parametrize("kind", ["SimpleRNN", "LSTM", "GRU"])
@@ -157,6 +217,7 @@ def test_recurrent_layers_pass_over_what_does_not_count(kind: str, backwards: bo
         (lambda: layers.Add()([torch.ones(2, 3), torch.ones(2, 4)]), "sizes must be equal"),
         (lambda: layers.Concatenate()([torch.ones(2, 3), torch.ones(2, 3, 1)]), "must be equal"),
         (lambda: layers.Dot(1)([torch.ones(2, 3), torch.ones(2, 4)]), "must have one size"),
+        (lambda: layers.Dot(2)([torch.ones(2, 3)] * 2), "`axes` must name an axis of each input"),
         (lambda: layers.Dot("a"), "`axes` must be an integer or two"),
         (lambda: layers.Permute((0, 1)), "`dims` must be the numbers from 1"),
         (lambda: layers.ZeroPadding2D((1, 2, 3)), "`padding` must be a number, or 2"),
@@ -165,6 +226,9 @@ def test_recurrent_layers_pass_over_what_does_not_count(kind: str, backwards: bo
         (lambda: layers.Lambda(3), "`function` must be a function"),
         (lambda: layers.Lambda(abs).get_config(), "a Lambda cannot be saved"),
         (lambda: layers.SpatialDropout2D(0.5)(torch.ones(2, 3)), "must have 4 axes"),
+        (lambda: layers.GaussianDropout(1), "`rate` must be at least 0 and below 1"),
+        (lambda: layers.AlphaDropout(1.0), "`rate` must be at least 0 and below 1"),
+        (lambda: layers.AlphaDropout(0.5, (2,))(torch.ones(2, 3)), "`noise_shape` must have"),
     ],
 )
 def test_errors_say_what_is_allowed(call: Any, problem: str | None) -> None:

@@ -88,6 +88,11 @@ def test_each_layer_is_known_under_keras_name(name: str) -> None:
         "head_dim": 2,
         "num_query_heads": 2,
         "num_key_value_heads": 1,
+        "output_size": 2,
+        "num_tokens": 2,
+        "bin_boundaries": [1.0],
+        "height": 2,
+        "width": 2,
         "cell": {"class_name": "GRUCell", "config": {"units": 2, "dtype": "float32"}},
         "cells": [{"class_name": "LSTMCell", "config": {"units": 2, "dtype": "float32"}}],
         "layer": {"class_name": "LSTM", "config": {"units": 2, "dtype": "float32"}},
@@ -96,7 +101,9 @@ def test_each_layer_is_known_under_keras_name(name: str) -> None:
     config = {
         argument: arguments[argument]
         for argument, default in required.items()
-        if argument in arguments and default is not None
+        # Two that Keras requires, although their default is None.
+        if argument in arguments
+        and (default is not None or argument in ("num_tokens", "bin_boundaries"))
     }
     entry = {"module": "keras.layers", "class_name": name, "config": config}
     layer = layer_from_config(entry, {})

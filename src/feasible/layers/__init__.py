@@ -6,9 +6,18 @@ require("feasible.layers", "fit", "torch")
 
 # ruff: noqa: E402
 from feasible.layers.activation_layers import ELU, Activation, LeakyReLU, ReLU, Softmax
+from feasible.layers.adaptive_pooling import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+    AdaptiveMaxPooling3D,
+)
 from feasible.layers.attention import AdditiveAttention, Attention
 from feasible.layers.batch_normalization import BatchNormalization
 from feasible.layers.bidirectional import Bidirectional
+from feasible.layers.category_encoding import CategoryEncoding
 from feasible.layers.conv_lstm import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from feasible.layers.convolution import (
     Conv1D,
@@ -28,9 +37,11 @@ from feasible.layers.convolution_transpose import (
 )
 from feasible.layers.dense import Dense
 from feasible.layers.depthwise import DepthwiseConv1D, DepthwiseConv2D
+from feasible.layers.discretization import Discretization
 from feasible.layers.dropout import Dropout
 from feasible.layers.einsum_dense import EinsumDense
 from feasible.layers.embedding import Embedding
+from feasible.layers.feature_normalization import Normalization
 from feasible.layers.global_pooling import (
     GlobalAveragePooling1D,
     GlobalAveragePooling2D,
@@ -47,6 +58,7 @@ from feasible.layers.global_pooling import (
 )
 from feasible.layers.group_normalization import GroupNormalization
 from feasible.layers.gru import GRU, GRUCell
+from feasible.layers.image_layers import CenterCrop, RandomFlip, Resizing
 from feasible.layers.input import Input, InputLayer
 from feasible.layers.layer import Layer
 from feasible.layers.layer_normalization import LayerNormalization
@@ -129,8 +141,11 @@ from feasible.layers.separable import (
     SeparableConvolution2D,
 )
 from feasible.layers.simple_rnn import SimpleRNN, SimpleRNNCell
+from feasible.layers.spectral_normalization import SpectralNormalization
 from feasible.layers.stacked_cells import StackedRNNCells
 from feasible.layers.time_distributed import TimeDistributed
+from feasible.layers.unit_normalization import UnitNormalization
+from feasible.layers.wrapper import Wrapper
 
 __all__ = [
     "ELU",
@@ -139,6 +154,12 @@ __all__ = [
     "RNN",
     "Activation",
     "ActivityRegularization",
+    "AdaptiveAveragePooling1D",
+    "AdaptiveAveragePooling2D",
+    "AdaptiveAveragePooling3D",
+    "AdaptiveMaxPooling1D",
+    "AdaptiveMaxPooling2D",
+    "AdaptiveMaxPooling3D",
     "Add",
     "AdditiveAttention",
     "AlphaDropout",
@@ -152,6 +173,8 @@ __all__ = [
     "AvgPool3D",
     "BatchNormalization",
     "Bidirectional",
+    "CategoryEncoding",
+    "CenterCrop",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -174,6 +197,7 @@ __all__ = [
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
+    "Discretization",
     "Dot",
     "Dropout",
     "EinsumDense",
@@ -216,13 +240,16 @@ __all__ = [
     "Minimum",
     "MultiHeadAttention",
     "Multiply",
+    "Normalization",
     "PReLU",
     "Permute",
     "RMSNormalization",
+    "RandomFlip",
     "ReLU",
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "Resizing",
     "ReversibleEmbedding",
     "SeparableConv1D",
     "SeparableConv2D",
@@ -234,12 +261,15 @@ __all__ = [
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
+    "SpectralNormalization",
     "StackedRNNCells",
     "Subtract",
     "TimeDistributed",
+    "UnitNormalization",
     "UpSampling1D",
     "UpSampling2D",
     "UpSampling3D",
+    "Wrapper",
     "ZeroPadding1D",
     "ZeroPadding2D",
     "ZeroPadding3D",

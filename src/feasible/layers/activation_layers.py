@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -97,7 +99,8 @@ class LeakyReLU(Layer):
     """Multiplies what is negative by a constant.
 
     Args:
-        negative_slope: The constant, at least 0.
+        negative_slope: The constant, at least 0. Keras 2 calls it `alpha`, which is taken too, with
+            a warning.
         **kwargs: Arguments of every layer: name, trainable, dtype, input_shape.
 
     Raises:
@@ -111,6 +114,12 @@ class LeakyReLU(Layer):
     supports_masking = True
 
     def __init__(self, negative_slope: float = 0.3, **kwargs: Any) -> None:
+        if "alpha" in kwargs:
+            negative_slope = kwargs.pop("alpha")
+            warnings.warn(
+                "LeakyReLU: `alpha` is called `negative_slope` in Keras 3. Pass it by that name.",
+                stacklevel=2,
+            )
         super().__init__(**kwargs)
         self.negative_slope = check_number("LeakyReLU", "negative_slope", negative_slope, minimum=0)
 
@@ -185,15 +194,35 @@ class Softmax(Layer):
         self.axes = check_axes("Softmax", axis)
         self.axis = self.axes if isinstance(axis, Sequence) else self.axes[0]
 
-    def call(self, inputs: Tensor) -> Tensor:
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         """Compute the probabilities.
 
         Args:
             inputs: A tensor that has the layer's axes.
+            mask: Which entries count, broadcast to the inputs; others get the probability 0. None
+                for all.
 
         Returns:
             A tensor of the same shape.
+
+        Raises:
+            ValueError: If the mask cannot be broadcast to the inputs.
         """
+        if mask is None:
+            return self._probabilities(inputs)
+        pairs = zip(reversed(mask.shape), reversed(inputs.shape), strict=False)
+        if mask.ndim > inputs.ndim or any(size not in (1, own) for size, own in pairs):
+            raise ValueError(
+                f"{self.name}: `mask` must broadcast to the input's shape {tuple(inputs.shape)}. "
+                f"Received: shape {tuple(mask.shape)}. Give it the axes that it lacks, each of "
+                "size 1."
+            )
+        counts = mask if mask.dtype == torch.bool else mask > 0.5
+        lowest = torch.finfo(inputs.dtype).min
+        # Where nothing along an axis counts, all would get the same.
+        return self._probabilities(inputs.masked_fill(~counts, lowest)).masked_fill(~counts, 0)
+
+    def _probabilities(self, inputs: Tensor) -> Tensor:
         axes = count_from_zero(self.name, self.axes, inputs.shape)
         last = list(range(inputs.ndim - len(axes), inputs.ndim))
         moved = inputs.movedim(axes, last)

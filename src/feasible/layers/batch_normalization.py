@@ -12,7 +12,7 @@ from feasible.known_layouts import register_layouts
 from feasible.known_layouts.torch_layouts import BETA, GAMMA
 from feasible.layers import initializers
 from feasible.layers.axis_arguments import check_axes
-from feasible.layers.normalization import Normalization
+from feasible.layers.normalization import AffineNormalization
 from feasible.layers.roles import WeightOf
 from feasible.layers.symbolic import Shape
 from feasible.layouts import ParameterLayout
@@ -21,7 +21,7 @@ MOVING_MEAN = ParameterLayout("running_mean", "moving_mean", "*unit", unit="*uni
 MOVING_VARIANCE = ParameterLayout("running_var", "moving_variance", "*unit", unit="*unit")
 
 
-class BatchNormalization(Normalization):
+class BatchNormalization(AffineNormalization):
     """Brings each channel to mean 0 and variance 1 over a batch, then scales and shifts it.
 
     In training it does so with the batch's mean and variance, of which it keeps moving averages; in

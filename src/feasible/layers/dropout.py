@@ -66,16 +66,37 @@ class Dropout(RandomLayer):
         if not self.training or self.rate == 0:
             return inputs
         keep = 1 - self.rate
-        mask = torch.empty(self._mask_shape(inputs.shape), dtype=inputs.dtype, device=inputs.device)
+        sizes = mask_shape(self.name, self.noise_shape, inputs.shape)
+        mask = torch.empty(sizes, dtype=inputs.dtype, device=inputs.device)
         mask.bernoulli_(keep, generator=self.generator(inputs.device))
         return inputs * (mask / keep if keep else mask)
 
-    def _mask_shape(self, shape: Sequence[int]) -> list[int]:
-        noise = (None,) * len(shape) if self.noise_shape is None else self.noise_shape
-        pairs = [*zip(noise, shape, strict=False)]
-        if len(noise) != len(shape) or any(size not in (None, 1, own) for size, own in pairs):
-            raise ValueError(
-                f"{self.name}: `noise_shape` must have a size for each axis of the input, which is "
-                f"1, None or the input's. Received: noise_shape={noise} for shape {tuple(shape)}."
-            )
-        return [own if size is None else size for size, own in pairs]
+
+def mask_shape(
+    owner: str, noise_shape: Sequence[int | None] | None, shape: Sequence[int]
+) -> list[int]:
+    """Return the sizes of a random mask.
+
+    Args:
+        owner: The layer, for the message.
+        noise_shape: The layer's argument.
+        shape: The input's sizes.
+
+    Returns:
+        The sizes, which broadcast to the input's.
+
+    Raises:
+        ValueError: If they would not.
+
+    Example:
+        >>> mask_shape("Dropout", (None, 1), (32, 10))
+        [32, 1]
+    """
+    noise = (None,) * len(shape) if noise_shape is None else noise_shape
+    pairs = [*zip(noise, shape, strict=False)]
+    if len(noise) != len(shape) or any(size not in (None, 1, own) for size, own in pairs):
+        raise ValueError(
+            f"{owner}: `noise_shape` must have a size for each axis of the input, which is "
+            f"1, None or the input's. Received: noise_shape={noise} for shape {tuple(shape)}."
+        )
+    return [own if size is None else size for size, own in pairs]

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from feasible.arguments import InvalidArgumentError, check_integer
 from feasible.layers.axis_arguments import check_axes
-from feasible.layers.normalization import Normalization
+from feasible.layers.normalization import AffineNormalization
 from feasible.layers.symbolic import Shape
 
 
-class GroupNormalization(Normalization):
+class GroupNormalization(AffineNormalization):
     """Brings each group of an example's channels to mean 0 and variance 1, then scales and shifts.
 
     It stores what `torch.nn.GroupNorm` stores.

@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from feasible.layers.axis_arguments import check_axes, count_from_zero
-from feasible.layers.normalization import Normalization
+from feasible.layers.normalization import AffineNormalization
 
 
-class LayerNormalization(Normalization):
+class LayerNormalization(AffineNormalization):
     """Brings each example to mean 0 and variance 1 over some axes, then scales and shifts it.
 
     For trailing axes it stores what `torch.nn.LayerNorm` stores.

@@ -95,9 +95,11 @@ class Merge(Layer):
             A mask; None where an input counts everywhere.
         """
         del inputs
-        if not isinstance(mask, list | tuple) or any(one is None for one in mask):
+        masks = _masks_in(mask)
+        known = [one for one in masks if one is not None]
+        if not known or len(known) < len(masks):
             return None
-        found: Tensor = functools.reduce(torch.logical_or, mask)
+        found: Tensor = functools.reduce(torch.logical_or, known)
         return found
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
@@ -254,11 +256,13 @@ class Concatenate(Merge):
         Returns:
             A mask; None where all count everywhere.
         """
-        if not isinstance(mask, list | tuple) or all(one is None for one in mask):
+        masks = _masks_in(mask)
+        known = next((one for one in masks if one is not None), None)
+        if known is None:
             return None
         whole = [
-            torch.ones(x.shape[:2], dtype=torch.bool, device=x.device) if one is None else one
-            for x, one in zip(inputs, mask, strict=True)
+            torch.ones(x.shape[:2], dtype=torch.bool, device=known.device) if one is None else one
+            for x, one in zip(inputs, masks, strict=True)
         ]
         rank = inputs[0].ndim
         if self.axis % rank == 1:
@@ -299,6 +303,12 @@ class Dot(Merge):
 
     def _places(self, shapes: Sequence[Any]) -> list[int]:
         axes = [self.axes] * 2 if isinstance(self.axes, int) else self.axes
+        for axis, shape in zip(axes, shapes, strict=True):
+            if not -len(shape) <= axis < len(shape):
+                raise ValueError(
+                    f"{self.name}: `axes` must name an axis of each input. Received: axes="
+                    f"{self.axes} for shapes {shapes[0]} and {shapes[1]}."
+                )
         return [axis % len(shape) for axis, shape in zip(axes, shapes, strict=True)]
 
     def merged_shape(self, shapes: Sequence[Shape]) -> Shape:
@@ -357,6 +367,12 @@ class Dot(Merge):
             mask: The masks that they carry.
         """
         del inputs, mask
+
+
+def _masks_in(mask: Any) -> list[Tensor | None]:
+    """Return the masks of several inputs; None for one that carries none, as an array does."""
+    masks = mask if isinstance(mask, list | tuple) else []
+    return [one if isinstance(one, Tensor) else None for one in masks]
 
 
 def _function(kind: type[Merge]) -> Callable[..., Any]:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from feasible.arguments import check_choice, check_number
+from feasible.arguments import InvalidArgumentError, check_choice, check_number
+from feasible.layers.configs import checked_sizes
+from feasible.layers.dropout import mask_shape
 from feasible.layers.random_layer import RandomLayer
+
+
+def _rate_below_one(owner: str, rate: Any) -> float:
+    checked = check_number(owner, "rate", rate, minimum=0, maximum=1)
+    if checked == 1:
+        raise InvalidArgumentError(owner, "rate", rate, "at least 0 and below 1")
+    return checked
 
 
 class GaussianNoise(RandomLayer):
@@ -69,7 +79,7 @@ class GaussianDropout(RandomLayer):
 
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(seed, **kwargs)
-        self.rate = check_number("GaussianDropout", "rate", rate, minimum=0, maximum=1)
+        self.rate = _rate_below_one("GaussianDropout", rate)
 
     def call(self, inputs: Tensor) -> Tensor:
         """Multiply by noise in training; in evaluation, return the input.
@@ -92,7 +102,8 @@ class AlphaDropout(RandomLayer):
 
     Args:
         rate: The share of entries that are dropped, from 0 to below 1.
-        noise_shape: The sizes of the random mask; None for one fate each.
+        noise_shape: The sizes of the random mask, broadcast to the input: 1 for an axis along which
+            entries share their fate, None for the input's own size. None for one fate each.
         seed: What the masks are drawn from; None for PyTorch's generator.
         **kwargs: Arguments of every layer: name, trainable, dtype, input_shape.
 
@@ -111,13 +122,17 @@ class AlphaDropout(RandomLayer):
     def __init__(
         self,
         rate: float,
-        noise_shape: tuple[int, ...] | None = None,
+        noise_shape: Sequence[int | None] | None = None,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(seed, **kwargs)
-        self.rate = check_number("AlphaDropout", "rate", rate, minimum=0, maximum=1)
-        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
+        self.rate = _rate_below_one("AlphaDropout", rate)
+        self.noise_shape = (
+            None
+            if noise_shape is None
+            else checked_sizes("AlphaDropout", "noise_shape", noise_shape)
+        )
 
     def call(self, inputs: Tensor) -> Tensor:
         """Drop entries in training; in evaluation, return the input.
@@ -127,11 +142,15 @@ class AlphaDropout(RandomLayer):
 
         Returns:
             A tensor of the same shape.
+
+        Raises:
+            ValueError: If the mask cannot be broadcast to the input.
         """
         if not self.training or self.rate == 0:
             return inputs
         low, keep = self._lowest, 1 - self.rate
-        mask = torch.empty(self.noise_shape or inputs.shape, device=inputs.device)
+        sizes = mask_shape(self.name, self.noise_shape, inputs.shape)
+        mask = torch.empty(sizes, device=inputs.device)
         mask.bernoulli_(keep, generator=self.generator(inputs.device))
         scale = (keep * (1 + self.rate * low**2)) ** -0.5
         kept = torch.where(mask.bool(), inputs, torch.full_like(inputs, low))
@@ -198,6 +217,16 @@ class SpatialDropout(RandomLayer):
         mask = torch.empty(sizes, dtype=inputs.dtype, device=inputs.device)
         mask.bernoulli_(keep, generator=self.generator(inputs.device))
         return inputs * (mask / keep if keep else mask)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments, as Keras writes them.
+
+        Returns:
+            Arguments by name; Keras takes no `trainable`.
+        """
+        config = super().get_config()
+        del config["trainable"]
+        return config
 
 
 class SpatialDropout1D(SpatialDropout):

@@ -94,7 +94,7 @@ class OverAxes(Layer):
         return input_shape
 
 
-class Normalization(OverAxes):
+class AffineNormalization(OverAxes):
     """A layer that multiplies by `gamma` and adds `beta` after it has normalized.
 
     It stores them as PyTorch does, as `weight` and `bias`.
@@ -158,4 +158,4 @@ class Normalization(OverAxes):
                 self.register_parameter(layout.parameter, None)
 
 
-register_layouts(Normalization, GAMMA, BETA)
+register_layouts(AffineNormalization, GAMMA, BETA)

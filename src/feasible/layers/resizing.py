@@ -136,7 +136,7 @@ class Cropping(_Ends):
 
     sign = -1
 
-    def __init__(self, cropping: Any = 0, data_format: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, cropping: Any = 1, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(data_format, **kwargs)
         self._ends = checked_ends(type(self).__name__, "cropping", cropping, self.rank)
         self.cropping: Any = self._ends if self.rank > 1 else self._ends[0]
@@ -250,7 +250,14 @@ class ZeroPadding3D(ZeroPadding):
 
 
 class Cropping1D(Cropping):
-    """Cuts entries off along the spatial axis.
+    """Cuts entries off along the spatial axis of inputs of shape (batch, steps, channels).
+
+    Args:
+        cropping: How many: one number for both ends, or one for the start and one for the end.
+        **kwargs: Arguments of every layer: name, trainable, dtype, input_shape.
+
+    Raises:
+        InvalidArgumentError: If that is neither.
 
     Example:
         >>> import torch
@@ -260,9 +267,20 @@ class Cropping1D(Cropping):
 
     rank: ClassVar[int] = 1
 
+    def __init__(self, cropping: Any = 1, **kwargs: Any) -> None:
+        super().__init__(cropping, **kwargs)
+
 
 class Cropping2D(Cropping):
-    """Cuts entries off along both spatial axes.
+    """Cuts entries off along both spatial axes; by default none.
+
+    Args:
+        cropping: How many: one number for all ends, one for each axis, or a pair for each axis.
+        data_format: ``"channels_last"``, which None stands for, or ``"channels_first"``.
+        **kwargs: Arguments of every layer: name, trainable, dtype, input_shape.
+
+    Raises:
+        InvalidArgumentError: If an argument cannot be used.
 
     Example:
         >>> import torch
@@ -271,6 +289,9 @@ class Cropping2D(Cropping):
     """
 
     rank: ClassVar[int] = 2
+
+    def __init__(self, cropping: Any = 0, data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(cropping, data_format, **kwargs)
 
 
 class Cropping3D(Cropping):
@@ -286,7 +307,14 @@ class Cropping3D(Cropping):
 
 
 class UpSampling1D(UpSampling):
-    """Repeats entries along the spatial axis.
+    """Repeats entries along the spatial axis of inputs of shape (batch, steps, channels).
+
+    Args:
+        size: How often.
+        **kwargs: Arguments of every layer: name, trainable, dtype, input_shape.
+
+    Raises:
+        InvalidArgumentError: If that is no integer.
 
     Example:
         >>> import torch
@@ -295,6 +323,9 @@ class UpSampling1D(UpSampling):
     """
 
     rank: ClassVar[int] = 1
+
+    def __init__(self, size: int = 2, **kwargs: Any) -> None:
+        super().__init__(size, **kwargs)
 
 
 class UpSampling2D(UpSampling):
@@ -313,6 +344,14 @@ class UpSampling2D(UpSampling):
 class UpSampling3D(UpSampling):
     """Repeats entries along all three spatial axes.
 
+    Args:
+        size: How often: one number for all axes, or one for each.
+        data_format: ``"channels_last"``, which None stands for, or ``"channels_first"``.
+        **kwargs: Arguments of every layer: name, trainable, dtype, input_shape.
+
+    Raises:
+        InvalidArgumentError: If an argument cannot be used.
+
     Example:
         >>> import torch
         >>> UpSampling3D(2)(torch.ones(1, 4, 4, 4, 3)).shape
@@ -320,3 +359,8 @@ class UpSampling3D(UpSampling):
     """
 
     rank: ClassVar[int] = 3
+
+    def __init__(
+        self, size: int | Sequence[int] = 2, data_format: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(size, data_format, **kwargs)

@@ -38,7 +38,8 @@ class RMSNormalization(OverAxes):
         Zhang, Sennrich: Root Mean Square Layer Normalization, 2019, equation 4.
     """
 
-    supports_masking = True
+    # Keras's passes no mask on.
+    supports_masking = False
 
     # Keras's name; the role is that of other normalizations.
     scale = WeightOf("gamma")

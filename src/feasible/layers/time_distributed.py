@@ -7,13 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from feasible.arguments import InvalidArgumentError
-from feasible.layers import nested
-from feasible.layers.layer import Layer
 from feasible.layers.symbolic import Shape
+from feasible.layers.wrapper import Wrapper
 
 
-class TimeDistributed(Layer):
+class TimeDistributed(Wrapper):
     """Applies one layer, with the same weights, to each step of a sequence.
 
     Args:
@@ -32,15 +30,6 @@ class TimeDistributed(Layer):
     """
 
     supports_masking = True
-
-    def __init__(self, layer: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        layer = nested.get(layer)
-        if not isinstance(layer, Layer):
-            raise InvalidArgumentError("TimeDistributed", "layer", layer, "a layer")
-        self.layer = layer
-        if not self.trainable:
-            self.trainable = False
 
     def check_input(self, shape: Shape) -> None:
         """Raise if the input has no steps, or the layer cannot take one.
@@ -65,10 +54,6 @@ class TimeDistributed(Layer):
             input_shape: The input's sizes, the batch first.
         """
         self.layer.build_once((input_shape[0], *input_shape[2:]))
-
-    def _cast(self, inputs: Tensor) -> Tensor:
-        """Return the input as the layer casts it."""
-        return self.layer._cast(inputs)
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         """Apply the layer to each step.
