@@ -18,6 +18,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 # Rooms that import no framework, from the ground up, and what may stand on what above them.
 GROUND = {"archives", "backend", "constraints", "known_layouts", "ops"}
 ABOVE = {
+    "callbacks": set(),
     "jax": set(),
     "torch": set(),
     "layers": {"torch"},
@@ -25,7 +26,7 @@ ABOVE = {
     "metrics": {"losses"},
     "optimizers": set(),
     "regularizers": set(),
-    "models": {"torch", "layers", "losses", "metrics", "optimizers", "regularizers"},
+    "models": {"torch", "layers", "callbacks", "losses", "metrics", "optimizers", "regularizers"},
     "activations": {"layers"},
     "initializers": {"layers"},
     "saving": {"layers", "losses", "models", "optimizers", "regularizers"},

@@ -5,13 +5,14 @@ from feasible.requirements import require
 require("feasible.callbacks", "fit", "torch")
 
 # ruff: noqa: E402
-from feasible.callbacks.callback import Callback, CallbackList
+from feasible.callbacks.callback import Callback
+from feasible.callbacks.callback_list import CallbackList
 from feasible.callbacks.checkpointing import ModelCheckpoint
 from feasible.callbacks.functions import LambdaCallback
+from feasible.callbacks.history import History
 from feasible.callbacks.learning_rates import LearningRateScheduler, ReduceLROnPlateau
 from feasible.callbacks.logging import CSVLogger, TensorBoard
 from feasible.callbacks.stopping import EarlyStopping, TerminateOnNaN
-from feasible.models.history import History
 
 __all__ = [
     "CSVLogger",

@@ -1,14 +1,14 @@
-"""Models: Keras's training methods on PyTorch modules, run by Lightning."""
+"""Models: Keras's training methods on PyTorch modules."""
 
 from typing import TYPE_CHECKING, Any
 
 from feasible.requirements import require
 
-require("feasible.models", "fit", "torch", "lightning", "torchmetrics", "h5py", "safetensors")
+require("feasible.models", "fit", "torch", "h5py", "safetensors")
 
 # ruff: noqa: E402
 
-from feasible.models.history import History
+from feasible.callbacks.history import History
 from feasible.models.model import Model
 from feasible.models.saving import load_model
 from feasible.models.sequential import Sequential
