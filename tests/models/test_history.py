@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from feasible.models import History
-from feasible.models.history import EpochTable
+from feasible.callbacks.history import EpochTable
 
 
 def test_a_history_prints_as_an_aligned_table():

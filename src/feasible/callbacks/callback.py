@@ -43,6 +43,21 @@ class Callback:
         """
         self.model = model
 
+    def state(self) -> dict[str, Any]:
+        """Return what `BackupAndRestore` saves of the callback.
+
+        Returns:
+            Numbers, text and tensors by name.
+        """
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what was saved, after `on_train_begin`.
+
+        Args:
+            state: What `state` returned.
+        """
+
     def on_train_begin(self, logs: Logs = None) -> None:
         """Called when fit begins.
 

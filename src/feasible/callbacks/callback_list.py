@@ -60,6 +60,7 @@ class CallbackList:
             self.callbacks.append(History())
         if add_progbar and not self._of("ProgbarLogger", ProgbarLogger):
             self.callbacks.append(ProgbarLogger())
+        self.callbacks.sort(key=lambda one: getattr(one, "goes_last", False) is True)
         self._hooks: dict[str, list[Callable[..., Any]]] = {}
         self.set_model(model)
         self.set_params(params)

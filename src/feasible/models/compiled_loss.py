@@ -38,12 +38,16 @@ class CompiledLoss:
         self.names: list[str | None] = []
         self.metrics: list[LossMean] = []
 
-    def _take(self, y_pred: Any) -> None:
-        names = names_of_outputs(y_pred, self.output_names)
+    def take(self, names: Sequence[str | None]) -> None:
+        """Make the losses of a model's outputs.
+
+        Args:
+            names: The outputs' names.
+        """
         given = for_each_output("loss", self.given, names, shared=True)
         self.losses = [get_loss(one) for one in given]
         self.weights = for_each_output("loss_weights", self.given_weights, names)
-        self.names = names
+        self.names = list(names)
         labels = [name if name is not None else str(place) for place, name in enumerate(names)]
         trained = [one for one, loss in zip(labels, self.losses, strict=True) if loss is not None]
         self.metrics = [LossMean(f"{name}_loss") for name in trained] if len(trained) > 1 else []
@@ -63,7 +67,7 @@ class CompiledLoss:
             InvalidArgumentError: If there are not as many labels as outputs.
         """
         if not self.losses:
-            self._take(y_pred)
+            self.take(names_of_outputs(y_pred, self.output_names))
         predictions = flat_outputs(y_pred, self.names)
         labels = self._labels(y_true)
         weights = self._sample_weights(sample_weight)

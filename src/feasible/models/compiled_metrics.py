@@ -45,8 +45,13 @@ class CompiledMetrics:
         self._of_outputs: list[dict[str, Metric]] = []
         self._weighted: list[dict[str, Metric]] = []
 
-    def _take(self, y_pred: Any) -> None:
-        self.names = names_of_outputs(y_pred, self.output_names)
+    def take(self, names: Sequence[str | None]) -> None:
+        """Make the metrics of a model's outputs.
+
+        Args:
+            names: The outputs' names.
+        """
+        self.names = list(names)
         used: dict[str, int] = {}
         self._of_outputs = self._named("metrics", used, lambda name, index: f"{name}_{index}")
         self._weighted = self._named("weighted_metrics", used, lambda name, _: name)
@@ -99,7 +104,7 @@ class CompiledMetrics:
             ValueError: If there are metrics, and no labels for them.
         """
         if self.names is None:
-            self._take(y_pred)
+            self.take(names_of_outputs(y_pred, self.output_names))
         if not self.metrics:
             return
         if y_true is None:

@@ -110,6 +110,9 @@ class MonitorCallback(Callback):
         """Watch no more."""
         del others
         self._stop()
+        for logger in self.loggers:
+            if hasattr(logger, "save"):
+                logger.save()
 
     def on_exception(self, *others: Any) -> None:
         """Watch no more."""

@@ -49,6 +49,8 @@ class Training:
         self.callbacks, self.runner = callbacks, runner
         self.class_weights = None if class_weights is None else runner.place(class_weights)
         self.epoch = 0
+        # What the latest step returned.
+        self._logs: dict[str, Any] = {}
         self._restored: dict[str, Any] | None = None
         self._parameter_count = len(list(model.parameters()))
 
@@ -88,19 +90,18 @@ class Training:
         callbacks.call("on_epoch_begin", epoch, {})
         self._restore_within_epoch()
         model.train()
-        logs: dict[str, Any] = {}
         for batch in self.batches:
             step = self.batches.taken - 1
             callbacks.call("on_train_batch_begin", step, {})
             batch = self.runner.place(batch)
             if self.class_weights is not None:
                 batch = weighted_batch(batch, self.class_weights)
-            logs = model.train_step(batch)
-            callbacks.batch_end("on_train_batch_end", step, lambda: numbers_of(logs))  # noqa: B023
+            self._logs = model.train_step(batch)
+            callbacks.batch_end("on_train_batch_end", step, lambda: numbers_of(self._logs))
             if model.stop_training:
                 break
         model.eval()
-        return numbers_of(_gathered(model, logs, self.runner))
+        return numbers_of(_gathered(model, self._logs, self.runner))
 
     def _check_parameters(self) -> None:
         if len(list(self.model.parameters())) != self._parameter_count:
@@ -124,6 +125,8 @@ class Training:
             "random": random_state(),
             "weights": model.state_dict(),
             "optimizer": None if model.optimizer is None else model.optimizer.state_dict(),
+            "logs": numbers_of(self._logs),
+            "outputs": model.check_compiled("fit").metrics.names,
             "metrics": [_metric_state(metric) for metric in _metrics_of(model)],
             "callbacks": [_state_of(one) for one in self.callbacks.callbacks],
         }
@@ -168,7 +171,12 @@ class Training:
         if state is None:
             return
         self.restore(state)
-        self._restored = None
+        self._restored, self._logs = None, state["logs"]
+        compiled = self.model.check_compiled("fit")
+        if compiled.metrics.names is None and state["outputs"] is not None:
+            compiled.metrics.take(state["outputs"])
+            if compiled.loss is not None:
+                compiled.loss.take(state["outputs"])
         for metric, own in zip(_metrics_of(self.model), state["metrics"], strict=False):
             _restore_metric(metric, own)
 
