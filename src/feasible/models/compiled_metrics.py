@@ -31,11 +31,20 @@ class CompiledMetrics:
 
     Attributes:
         name: The name that the whole goes by, ``"compile_metrics"``.
+
+    Example:
+        >>> import torch
+        >>> found = CompiledMetrics(["mae", "mae"], None, ())
+        >>> found.update_state(torch.ones(2, 1), torch.zeros(2, 1))
+        >>> {name: float(value) for name, value in found.result().items()}
+        {'mae': 1.0, 'mae_1': 1.0}
     """
 
     name = "compile_metrics"
 
     def __init__(self, metrics: Any, weighted_metrics: Any, output_names: Sequence[str]) -> None:
+        if type(metrics).__name__ == "MetricCollection":  # of torchmetrics
+            metrics = known.unfolded(metrics)
         self.given = {"metrics": metrics, "weighted_metrics": weighted_metrics}
         self.output_names = output_names
         for argument, given in self.given.items():
