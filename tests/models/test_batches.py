@@ -42,9 +42,7 @@ def trained_by(library, data, **options):
     seen = Seen()
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
-        history = model.fit(
-            **data(library), shuffle=False, verbose=0, callbacks=[seen], **options
-        )
+        history = model.fit(**data(library), shuffle=False, verbose=0, callbacks=[seen], **options)
     ran_out = any("ran out" in str(one.message) for one in found)
     return [step for step in seen.steps if step], history.history["loss"], ran_out
 
@@ -101,8 +99,10 @@ def test_epochs_have_the_batches_of_keras(data, options):
 
 
 def test_batches_that_threads_prepare_come_in_order():
-    found = [trained_by(feasible, lambda library: data_set(library, **options), epochs=2)
-             for options in ({}, {"workers": 3, "max_queue_size": 2})]
+    def threaded(library):
+        return data_set(library, workers=3, max_queue_size=2)
+
+    found = [trained_by(feasible, data, epochs=2) for data in (data_set, threaded)]
     assert found[0] == found[1]
 
 

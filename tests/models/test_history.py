@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from feasible.models import History
 from feasible.callbacks.history import EpochTable
+from feasible.models import History
 
 
 def test_a_history_prints_as_an_aligned_table():

@@ -69,7 +69,9 @@ def test_the_bar_is_not_drawn_at_each_batch(monkeypatch):
     monkeypatch.setattr("sys.stdout", terminal)
     monkeypatch.setattr("feasible.callbacks.progress.time.monotonic", lambda: 5.0)
     fitted()  # and no time passes
-    assert terminal.getvalue().count("loss:") == 3 * (1 + 2)  # its first batch; and its end, with val_loss
+    assert terminal.getvalue().count("loss:") == 3 * (
+        1 + 2
+    )  # its first batch; and its end, with val_loss
 
 
 def test_elsewhere_there_is_a_line_for_each_epoch(capsys):

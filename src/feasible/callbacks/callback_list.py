@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from feasible.arguments import InvalidArgumentError
-from feasible.callbacks.callback import Callback
 from feasible.callbacks.history import History
 from feasible.callbacks.progress import ProgbarLogger
 
@@ -67,7 +66,9 @@ class CallbackList:
 
     def _of(self, name: str, kind: type) -> list[Any]:
         """Return the callbacks of a class, or of Keras's class of that name."""
-        return [one for one in self.callbacks if isinstance(one, kind) or type(one).__name__ == name]
+        return [
+            one for one in self.callbacks if isinstance(one, kind) or type(one).__name__ == name
+        ]
 
     def append(self, callback: Any) -> None:
         """Add a callback at the end.
@@ -147,9 +148,9 @@ class CallbackList:
         """Return what calls one hook of all callbacks."""
         if not name.startswith("on_"):
             raise AttributeError(f"CallbackList has no attribute {name!r}")
-        return lambda *arguments, **options: [
-            hook(*arguments, **options) for hook in self.hooks(name)
-        ] and None
+        return lambda *arguments, **options: (
+            [hook(*arguments, **options) for hook in self.hooks(name)] and None
+        )
 
 
 # Hooks that others are called by, in the base class.

@@ -16,13 +16,13 @@ class ModelCheckpoint(Callback):
 
     Args:
         filepath: Where to: a path that ends in ``.keras``, or with `save_weights_only` in
-            ``.weights.h5`` or ``.safetensors``; it may have ``{epoch:02d}``, ``{batch}`` and names of
-            values, such as ``{val_loss:.2f}``, in it.
+            ``.weights.h5`` or ``.safetensors``; it may have ``{epoch:02d}``, ``{batch}`` and names
+            of values, such as ``{val_loss:.2f}``, in it.
         monitor: The value that tells which epoch is the best.
         verbose: 1 to say what is saved.
         save_best_only: Whether to save only when the value has become better.
         save_weights_only: Whether to save the weights alone.
-        mode: ``"min"`` where less is better, ``"max"`` where more is, ``"auto"`` to tell by the name.
+        mode: ``"min"`` where less is better, ``"max"`` where more is; ``"auto"`` goes by the name.
         save_freq: ``"epoch"``, or after how many batches.
         initial_value_threshold: The value that it must be better than at first; None for none.
 

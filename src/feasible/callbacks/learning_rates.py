@@ -103,7 +103,7 @@ class ReduceLROnPlateau(Callback):
         factor: What the learning rate is multiplied by, below 1.
         patience: After how many epochs without that.
         verbose: 1 to say so.
-        mode: ``"min"`` where less is better, ``"max"`` where more is, ``"auto"`` to tell by the name.
+        mode: ``"min"`` where less is better, ``"max"`` where more is; ``"auto"`` goes by the name.
         min_delta: By how much the value must become better.
         cooldown: For how many epochs after that none counts.
         min_lr: The smallest learning rate.

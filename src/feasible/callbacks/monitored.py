@@ -18,7 +18,7 @@ class Monitored:
     Args:
         owner: The callback's class, for messages.
         monitor: The value's name, such as ``"val_loss"``.
-        mode: ``"min"`` where less is better, ``"max"`` where more is, ``"auto"`` to tell by the name.
+        mode: ``"min"`` where less is better, ``"max"`` where more is; ``"auto"`` goes by the name.
         min_delta: By how much it must be better.
         best: The best before the first epoch; None for none.
 

@@ -22,7 +22,7 @@ class EarlyStopping(Callback):
         min_delta: By how much it must become better.
         patience: After how many epochs without that training ends.
         verbose: 1 to say so.
-        mode: ``"min"`` where less is better, ``"max"`` where more is, ``"auto"`` to tell by the name.
+        mode: ``"min"`` where less is better, ``"max"`` where more is; ``"auto"`` goes by the name.
         baseline: The value that it must be better than at first; None for none.
         restore_best_weights: Whether the weights of the best epoch are put back.
         start_from_epoch: The number of the first epoch that counts.

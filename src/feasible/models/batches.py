@@ -297,6 +297,4 @@ def validation_batches(
         allowed = "(x, y), (x, y, sample_weight), or what yields batches"
         raise InvalidArgumentError("fit", "validation_data", f"{len(given)} values", allowed)
     own = len(given) == 1 and _yields(given[0]) and not isinstance(given[0], Dataset)
-    return batches_of(
-        *given, batch_size=None if own else batch_size, steps=steps, runner=runner
-    )
+    return batches_of(*given, batch_size=None if own else batch_size, steps=steps, runner=runner)

@@ -125,7 +125,9 @@ class CompiledModel(LayeredModule):
         del run_eagerly, jit_compile, auto_scale_loss
         if steps_per_execution != 1:
             allowed = "1: a step of PyTorch has no cost that doing several at once would save"
-            raise InvalidArgumentError("compile", "steps_per_execution", steps_per_execution, allowed)
+            raise InvalidArgumentError(
+                "compile", "steps_per_execution", steps_per_execution, allowed
+            )
         check_choice("compile", "tangent", tangent, ("auto", True, False))
         names = self.output_names
         taken = CompileArguments(

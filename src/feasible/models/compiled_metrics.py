@@ -90,16 +90,14 @@ class CompiledMetrics:
             return [[] for _ in self.names]
         if len(self.names) == 1:
             by_output = isinstance(given, Mapping) and set(given) == set(self.names)
-            one = given[self.names[0]] if by_output else given  # type: ignore[index]
+            one = given[self.names[0]] if by_output else given
             return [_entries(_nested(one, given))]
         return [_entries(one) for one in for_each_output(argument, given, self.names)]
 
     @property
     def metrics(self) -> list[Metric]:
         """All metrics, in order; none before the first batch."""
-        return [
-            one for part in (*self._of_outputs, *self._weighted) for one in part.values()
-        ]
+        return [one for part in (*self._of_outputs, *self._weighted) for one in part.values()]
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take a batch in.
@@ -121,9 +119,7 @@ class CompiledMetrics:
             raise ValueError(f"The metrics {names} need labels, and the data has none.")
         assert self.names is not None
         labels = self._flat(y_true)
-        predictions = [
-            full_precision(one.detach()) for one in flat_outputs(y_pred, self.names)
-        ]
+        predictions = [full_precision(one.detach()) for one in flat_outputs(y_pred, self.names)]
         weights = self._flat(sample_weight)
         if len(weights) < len(predictions):
             weights = weights[:1] * len(predictions)

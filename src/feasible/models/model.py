@@ -211,9 +211,7 @@ class Model(SteppedModel):
         check_choice("evaluate", "verbose", verbose, ("auto", 0, 1, 2))
         steps = _steps("evaluate", "steps", steps)
         runner = _runner("evaluate", devices)
-        batches = batches_of(
-            x, y, sample_weight, batch_size=batch_size, steps=steps, runner=runner
-        )
+        batches = batches_of(x, y, sample_weight, batch_size=batch_size, steps=steps, runner=runner)
         self.build_on(batches)
         run = Epochs(batches, steps)
         with runner.running(self):

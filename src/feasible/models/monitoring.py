@@ -15,13 +15,13 @@ from feasible.torch.monitor import Monitor
 class MonitorCallback(Callback):
     """A `feasible.torch.Monitor` for `fit`, and for any model under Lightning's Trainer.
 
-    At the end of each epoch it logs what it recorded to the loggers: those given, and the Trainer's.
-    Afterwards `monitor` prints as a table and draws a picture.
+    At the end of each epoch it logs what it recorded to the loggers that it was given, and to the
+    Trainer's. Afterwards `monitor` prints as a table and draws a picture.
 
     Args:
         every: How many steps of a weight there are from one sample to the next.
-        loggers: What has `log_metrics`, as Lightning's loggers do, or `add_scalar`, as TensorBoard's
-            `SummaryWriter` does.
+        loggers: What has `log_metrics`, as Lightning's loggers do, or `add_scalar`, as
+            TensorBoard's `SummaryWriter` does.
 
     Raises:
         InvalidArgumentError: If it is not an integer of at least 1.

@@ -82,7 +82,7 @@ class OneDevice:
         """
         optimizer.step()
 
-    def loader(self, loader: Iterable[Any]) -> Iterable[Any]:
+    def loader(self, loader: Any) -> Iterable[Any]:
         """Return a DataLoader whose samples are parted between the processes.
 
         Args:
@@ -164,7 +164,7 @@ class OnFabric(OneDevice):
             self._stepped[id(optimizer)] = self.fabric.setup_optimizers(optimizer)
         self._stepped[id(optimizer)].step()
 
-    def loader(self, loader: Iterable[Any]) -> Iterable[Any]:
+    def loader(self, loader: Any) -> Iterable[Any]:
         """Return a DataLoader whose samples are parted between the processes.
 
         Args:
@@ -173,7 +173,7 @@ class OnFabric(OneDevice):
         Returns:
             A loader of this process's samples.
         """
-        return self.fabric.setup_dataloaders(loader, move_to_device=False)  # type: ignore[no-any-return]
+        return self.fabric.setup_dataloaders(loader, move_to_device=False)
 
     def shared(self, value: int) -> int:
         """Return the first process's value.

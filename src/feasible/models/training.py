@@ -249,7 +249,7 @@ def _is_due(epoch: int, validation_freq: int | Sequence[int]) -> bool:
 
 
 def _gathered(model: Model, logs: dict[str, Any], runner: OneDevice) -> dict[str, Any]:
-    """Return what the metrics have gathered, over all processes; or what a step of ones own said."""
+    """Return what the metrics have gathered, over all processes; or what the user's step said."""
     if runner.world > 1:
         for metric in _metrics_of(model):
             for variable in getattr(metric, "variables", ()):
