@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.utils.data import TensorDataset
 
-from feasible.models.batches import batches_of, validation_batches
+from feasible.models.data_sources import batches_of, validation_batches
 from feasible.models.class_weights import class_weight_table, weights_of_classes
 from feasible.models.data import (
     concatenate_outputs,

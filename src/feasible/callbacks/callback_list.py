@@ -28,6 +28,7 @@ class CallbackList:
         InvalidArgumentError: If something is no callback.
 
     Example:
+        >>> from feasible.callbacks import Callback
         >>> class Shout(Callback):
         ...     def on_epoch_end(self, epoch, logs=None):
         ...         print(f"epoch {epoch} is over")

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from feasible.arguments import InvalidArgumentError, check_choice
 from feasible.layers.modes import in_mode
+from feasible.layers.penalties import losses_of
 from feasible.metrics import Metric
 from feasible.models import data, optimizers
 from feasible.models.compiled_loss import CompiledLoss
@@ -55,6 +56,8 @@ class CompiledModel(LayeredModule):
     """
 
     _takes_training = True
+    _own_metrics: dict[str, Metric]
+    _loss_tracker: LossMean
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         vars(self)["_own_metrics"] = {}
@@ -223,7 +226,7 @@ class CompiledModel(LayeredModule):
         loss = self._compiled.loss if self._compiled else None
         if loss is not None and y is not None:
             total = loss(y, y_pred, sample_weight)
-        added = self.losses
+        added = losses_of(self)
         if (loss is not None and y is None) or (total is None and not added):
             missing = "compile(loss=...)" if loss is None else "labels: fit(x, y)"
             raise ValueError(f"{self.name}: the loss needs {missing}, or override `compute_loss`.")

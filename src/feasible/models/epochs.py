@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from feasible.models.batches import Batches
+from feasible.models.data_sources import Batches
 from feasible.models.random_state import random_state, set_random_state
 
 
@@ -22,7 +22,7 @@ class Epochs:
 
     Example:
         >>> import numpy as np
-        >>> from feasible.models.batches import batches_of
+        >>> from feasible.models.data_sources import batches_of
         >>> epochs = Epochs(batches_of(np.arange(6), batch_size=2), steps=2)
         >>> [[batch[0].tolist() for batch in epochs] for _ in range(1)]
         [[[0, 1], [2, 3]]]

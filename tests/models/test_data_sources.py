@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import feasible
 from feasible import layers, utils
 from feasible.models import Sequential
-from feasible.models.batches import batches_of
+from feasible.models.data_sources import batches_of
 from feasible.models.epochs import Epochs
 
 X = np.arange(140.0, dtype=np.float32).reshape(70, 2)
