@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch.utils.data import TensorDataset
 
-from feasible.models.data_sources import batches_of, validation_batches
 from feasible.models.class_weights import class_weight_table, weights_of_classes
 from feasible.models.data import (
     concatenate_outputs,
     split_off_validation,
     unpack,
 )
+from feasible.models.data_sources import batches_of, validation_batches
 
 X = np.arange(20.0).reshape(10, 2)
 

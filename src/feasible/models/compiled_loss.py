@@ -68,6 +68,9 @@ class CompiledLoss:
         """
         if not self.losses:
             self.take(names_of_outputs(y_pred, self.output_names))
+            for part in (*self.metrics, *self.losses):
+                if part is not None:
+                    part.to(flat_outputs(y_pred, self.output_names)[0].device)
         predictions = flat_outputs(y_pred, self.names)
         labels = self._labels(y_true)
         weights = self._sample_weights(sample_weight)

@@ -112,6 +112,8 @@ class CompiledMetrics:
         """
         if self.names is None:
             self.take(names_of_outputs(y_pred, self.output_names))
+            for metric in self.metrics:
+                metric.to(flat_outputs(y_pred, self.output_names)[0].device)
         if not self.metrics:
             return
         if y_true is None:

@@ -10,8 +10,8 @@ from feasible.arguments import InvalidArgumentError, check_choice, check_integer
 from feasible.callbacks.callback_list import CallbackList
 from feasible.callbacks.history import History
 from feasible.models import data, training
-from feasible.models.data_sources import batches_of, validation_batches
 from feasible.models.class_weights import class_weight_table
+from feasible.models.data_sources import batches_of, validation_batches
 from feasible.models.epochs import Epochs
 from feasible.models.running import runner_for
 from feasible.models.steps import SteppedModel, Values

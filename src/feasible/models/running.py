@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -213,11 +213,13 @@ def _move(model: SteppedModel, device: torch.device) -> None:
 
 
 def _move_state(optimizer: Optimizer, device: torch.device) -> None:
-    for state in optimizer.state.values():
-        for name, value in state.items():
-            # What counts steps stays on the CPU, as PyTorch has it.
-            if isinstance(value, Tensor) and value.ndim:
-                state[name] = value.to(device)
+    for group in optimizer.param_groups:
+        # What counts steps stays on the CPU otherwise, as PyTorch has it.
+        counts_there = bool(group.get("fused") or group.get("capturable"))
+        for state in (optimizer.state.get(one, {}) for one in group["params"]):
+            for name, value in state.items():
+                if isinstance(value, Tensor) and (value.ndim or counts_there):
+                    state[name] = value.to(device)
 
 
 Runner = OneDevice

@@ -218,10 +218,7 @@ class SteppedModel(CompiledModel):
 
     def place_metrics(self) -> None:
         """Bring the metrics and the losses to the device of the model."""
-        device = self.device()
-        if device.type == "cpu":
-            return
-        compiled = self._compiled
+        device, compiled = self.device(), self._compiled
         parts: list[Any] = [one for one in self.metrics if isinstance(one, torch.nn.Module)]
         if compiled is not None:
             parts += compiled.metrics.metrics
