@@ -81,7 +81,7 @@ class Training:
             callbacks.call("on_epoch_end", epoch, values)
         finalize = getattr(model.optimizer, "finalize_variable_values", None)
         if finalize is not None and epochs > 0:
-            finalize(model.trainable_weights)
+            finalize()
         callbacks.call("on_train_end", values)
 
     def _train(self, epoch: int) -> dict[str, Any]:
