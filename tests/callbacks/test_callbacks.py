@@ -114,6 +114,9 @@ def test_callbacks_of_keras_itself_work(tmp_path):
         theirs.CSVLogger(str(tmp_path / "log.csv")),
         theirs.TerminateOnNaN(),
         theirs.LambdaCallback(on_epoch_end=lambda epoch, logs: None),
+        theirs.ModelCheckpoint(str(tmp_path / "best.keras"), "loss", save_best_only=True),
+        theirs.ModelCheckpoint(str(tmp_path / "a.weights.h5"), save_weights_only=True),
+        theirs.ProgbarLogger(),
         theirs.History(),
     ]
     model = model_of(feasible, rate=0.01)
@@ -121,6 +124,9 @@ def test_callbacks_of_keras_itself_work(tmp_path):
     assert given[-1].epoch == [0, 1]
     assert history is given[-1]
     assert float(model.optimizer.learning_rate) < 0.01
+    assert (tmp_path / "best.keras").exists()
+    with pytest.raises(ValueError, match="`overwrite` must be True to replace"):
+        model.save_weights(tmp_path / "a.weights.h5", overwrite=False)
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 3
 
 

@@ -283,7 +283,7 @@ class Model(SteppedModel):
                     getattr(layer, name)()
                     break
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Save a model as a Keras archive, which `load_model` and Keras 3 open.
 
         Constraints are saved with the layers; ``axis="unit"`` as the axes it stands for. Those that
@@ -293,6 +293,7 @@ class Model(SteppedModel):
 
         Args:
             path: Where to: a path that ends in ``.keras``.
+            overwrite: Whether a file that is there is replaced; if not, it is an error.
 
         Raises:
             ValueError: If it is not a Sequential of layers, is not built, or holds something that
@@ -301,15 +302,17 @@ class Model(SteppedModel):
         """
         from feasible.models import saving
 
+        _check_absent("save", path, overwrite)
         saving.save_model(self, path)
 
-    def save_weights(self, path: str | os.PathLike[str]) -> None:
+    def save_weights(self, path: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Save the weights, states included.
 
         A file that is there is replaced when the new one is whole.
 
         Args:
             path: Where to: a path that ends in ``.safetensors``, or in ``.weights.h5``.
+            overwrite: Whether a file that is there is replaced; if not, it is an error.
 
         Raises:
             ValueError: If a layer has no weights yet, because no input has been seen.
@@ -317,6 +320,7 @@ class Model(SteppedModel):
         """
         from feasible.models import weight_files
 
+        _check_absent("save_weights", path, overwrite)
         weight_files.save_weights(self, path)
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
@@ -335,6 +339,13 @@ class Model(SteppedModel):
         from feasible.models import weight_files
 
         weight_files.load_weights(self, path)
+
+
+def _check_absent(owner: str, path: str | os.PathLike[str], overwrite: bool) -> None:
+    if not overwrite and os.path.exists(path):
+        raise InvalidArgumentError(
+            owner, "overwrite", overwrite, f"True to replace {os.fspath(path)!r}, which is there"
+        )
 
 
 def _steps(owner: str, argument: str, steps: int | None) -> int | None:
