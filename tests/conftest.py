@@ -89,7 +89,8 @@ def compiled(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
     """
     torch.compiler.reset()
     in_order = not isinstance(function, Intersection) or function._ordered is not None
-    in_one = in_order and not isinstance(function, Monotone)
+    parts = [getattr(function, name, function) for name in ("first", "second")]
+    in_one = in_order and not any(isinstance(part, Monotone) for part in parts)
     return torch.compile(function, backend="aot_eager", fullgraph=in_one)
 
 

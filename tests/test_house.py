@@ -18,14 +18,14 @@ FILES = sorted(SOURCE.rglob("*.py"))
 # Rooms that import no framework, from the ground up, and what may stand on what above them.
 GROUND = {"archives", "backend", "constraints", "known_layouts", "ops"}
 ABOVE = {
-    "callbacks": set(),
     "jax": set(),
     "torch": set(),
-    "layers": {"torch"},
+    "layers": {"torch", "regularizers"},
     "losses": set(),
     "metrics": {"losses"},
     "optimizers": set(),
     "regularizers": set(),
+    "callbacks": set(),
     "models": {"torch", "layers", "callbacks", "losses", "metrics", "optimizers", "regularizers"},
     "activations": {"layers"},
     "initializers": {"layers"},
@@ -47,6 +47,7 @@ SHARED = {
     "release",
     "normalize",
     "Optimizer",  # of PyTorch and of flax, as each is called there
+    "Identity",  # an initializer, and a layer, as Keras calls both
     "Orthogonal",  # an initializer, and a constraint, as the field calls both
     "Precision",  # of numbers, and of decisions
     "relu",

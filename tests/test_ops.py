@@ -209,7 +209,22 @@ CASES = [
     case("convert_to_tensor", W),
 ]
 # These have a test of their own, because Keras's result is of another kind or not unique.
-ALONE = {"convert_to_numpy", "count_nonzero", "dtype", "eigh", "ndim", "qr", "shape", "size"}
+ALONE = {
+    "arange",
+    "eye",
+    "full",
+    "linspace",
+    "ones",
+    "zeros",
+    "convert_to_numpy",
+    "count_nonzero",
+    "dtype",
+    "eigh",
+    "ndim",
+    "qr",
+    "shape",
+    "size",
+}
 
 
 NUMPY, READ_ONLY, TORCH, JAX, STRICT = EAGER = [
@@ -716,6 +731,36 @@ def test_reductions_of_any_shape(w: np.ndarray, data: st.DataObject) -> None:
         assert found.dtype == wanted.dtype
         assert found.shape == wanted.shape
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
+
+
+# Arrays made out of nothing.
+
+MADE = [
+    ("eye", (3,), {}),
+    ("eye", (2, 3), {"k": 1, "dtype": "int32"}),
+    ("zeros", ((2, 3),), {}),
+    ("ones", (3,), {"dtype": "float16"}),
+    ("full", ((2,), 3), {}),
+    ("arange", (4,), {}),
+    ("arange", (1, 2.5, 0.5), {}),
+    ("linspace", (0, 1, 5), {"endpoint": False}),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "options"), MADE)
+def test_what_is_made_is_what_keras_makes(name: str, arguments: Any, options: Any) -> None:
+    found = getattr(ops, name)(*arguments, **options)
+    wanted = keras.ops.convert_to_numpy(getattr(keras.ops, name)(*arguments, **options))
+    assert found.dtype == wanted.dtype
+    np.testing.assert_allclose(found, wanted)
+
+
+def test_what_is_made_becomes_what_it_meets() -> None:
+    tensor = torch.ones(2, 2, requires_grad=True)
+    for result in (tensor - ops.eye(2), ops.eye(2) * tensor, ops.matmul(tensor, ops.eye(2))):
+        assert isinstance(result, torch.Tensor)
+        assert result.requires_grad
+    assert ops.linspace(0, 1, 3, retstep=True)[1] == 0.5
 
 
 # Names and arguments.

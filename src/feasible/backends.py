@@ -382,9 +382,8 @@ def accumulation_dtype(array: Array) -> Any:
         True
     """
     xp = namespace(array)
-    jax = sys.modules.get("jax")
-    if jax is not None and xp is jax.numpy:
-        return jax.dtypes.canonicalize_dtype("float64")
+    if is_of_jax(array):
+        return sys.modules["jax"].dtypes.canonicalize_dtype("float64")
     # Tensors of Apple's GPUs cannot be float64.
     on_mps = getattr(getattr(array, "device", None), "type", None) == "mps"
     return xp.float32 if on_mps else xp.float64

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -45,7 +46,7 @@ def encode_value(
     if isinstance(value, np.ndarray) and _is_numeric(value.dtype):
         return {
             "class_name": "__numpy__",
-            "config": {"value": value.tolist(), "dtype": value.dtype.name},
+            "config": {"value": _numbers(value.tolist()), "dtype": value.dtype.name},
         }
     if nested is not None and callable(value):
         return nested(value)
@@ -92,6 +93,13 @@ def _array(config: dict[str, Any]) -> np.ndarray[Any, Any]:
         return np.array(config.get("value"), dtype=dtype)
     except (OverflowError, TypeError, ValueError) as error:
         raise ValueError(f"What is marked as an array of {name!r:.80} is none: {error}") from error
+
+
+def _numbers(values: Any) -> Any:
+    """Return numbers; texts for infinities and NaN, which JSON does not have, but NumPy reads."""
+    if isinstance(values, list):
+        return [*map(_numbers, values)]
+    return values if math.isfinite(values) else str(values)
 
 
 def _is_numeric(dtype: np.dtype[Any]) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import pickle
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
@@ -79,6 +81,52 @@ def check_constraint(
                     f"{constraint!r} breaks the promise {promise!r} on a weight of shape "
                     f"{tuple(shape)}: {error}"
                 ) from error
+
+
+def assert_feasible(
+    model_or_file: Any, rules: Any = None, *, layout: str | None = None, **roles: Any
+) -> None:
+    """Assert that weights satisfy their constraints: a model's, or those in a checkpoint.
+
+    Args:
+        model_or_file: A PyTorch model, or the path of a checkpoint of any format that
+            `feasible.checkpoints` reads.
+        rules: For a model as for `feasible.torch.constrain`, for a file as for
+            `feasible.checkpoints.check_checkpoint`; None for what is declared on the model, or for
+            the rules that the file holds.
+        layout: As for that function.
+        **roles: For a model, constraints by role.
+
+    Raises:
+        AssertionError: If a weight violates its constraint, with the table of those that do; or if
+            nothing is constrained.
+        ValueError: If a rule does not fit what it selects.
+
+    Example:
+        >>> import torch
+        >>> from feasible import NonNeg
+        >>> model = torch.nn.Linear(2, 1)
+        >>> _ = torch.nn.init.ones_(model.weight)
+        >>> assert_feasible(model, {"weight": NonNeg()})
+    """
+    if isinstance(model_or_file, str | os.PathLike):
+        from feasible.checkpoints import check_checkpoint
+
+        report = check_checkpoint(model_or_file, rules, layout=layout)
+    else:
+        from feasible.torch import check, constrain
+
+        if rules is None and not roles:
+            report = check(model_or_file)
+        else:
+            chosen: Any = layout or "keras"
+            report = constrain(model_or_file, rules or (), layout=chosen, dry_run=True, **roles)
+    assert report.rows, "nothing is constrained: give rules, or declare constraints on the model"
+    if not report.ok:
+        violating = tuple(row for row in report.rows if row.violating)
+        raise AssertionError(
+            f"weights violate their constraints:\n{replace(report, rows=violating)}"
+        )
 
 
 def _arrays(case: _Case) -> Iterator[tuple[str, Any]]:

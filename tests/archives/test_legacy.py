@@ -137,7 +137,7 @@ HOSTILE: dict[str, tuple[Callable[[h5py.File], Any], str]] = {
     ),
     "a lambda": (
         with_config(lambda layers: layers[1].update(class_name="Lambda")),
-        "is a Lambda, unknown here. It holds code, which is never run",
+        "is a Lambda. It holds code, which is never run",
     ),
     "another layer": (
         with_config(lambda layers: layers[1].update(class_name="system", module="os")),

@@ -119,8 +119,8 @@ class TestUnknownArguments:
             ),
             (
                 Dense,
-                {"kernel_regularizer": "l2"},
-                "`kernel_regularizer`. Add the penalty to the loss",
+                {"gamma_regularizer": "l2"},
+                "`gamma_regularizer`",
             ),
             (Dense, {"quantization_config": {}}, "`quantization_config`"),
             (Dense, {"xyz": None}, "`xyz`. Known are units, activation, .* Received: xyz=None"),

@@ -102,7 +102,7 @@ class File:
         root: The place of the header of the group that holds all others.
     """
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes | memoryview) -> None:
         self._content = content
         self.size = len(content)
         self._left = len(content)
@@ -170,7 +170,7 @@ class File:
             for size in sizes:
                 parts.append(start)
                 start += -(-size // 8) * 8 if version == 1 else size
-            own_name = self._content[parts[0] : parts[0] + sizes[0]].partition(b"\0")[0]
+            own_name = bytes(self._content[parts[0] : parts[0] + sizes[0]]).partition(b"\0")[0]
             if own_name == name.encode():
                 return self._texts(parts[1], math.prod(self._shape(parts[2])), start)
         return None
@@ -251,7 +251,7 @@ class File:
         self._left -= size
         if self._left < 0 or start + size > len(self._content):
             raise ValueError("the text of an attribute is not in the file")
-        return self._content[start : start + size]
+        return bytes(self._content[start : start + size])
 
     def _single_messages(self, place: int) -> dict[str, int]:
         """Return where the messages are of which an object's header has one each."""
@@ -299,7 +299,7 @@ class File:
                 start = names + name
                 text = self._content[start : min(start + _LONGEST_NAME + 1, names + heap_size)]
                 if cached != _SYMBOLIC_LINK:
-                    found[text.partition(b"\0")[0].decode()] = header
+                    found[bytes(text).partition(b"\0")[0].decode()] = header
         return found
 
     def _leaves(self, tree: int) -> list[int]:

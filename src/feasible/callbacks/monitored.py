@@ -65,7 +65,7 @@ class Monitored:
             warnings.warn(
                 f"{self.owner} watches {self.name!r}, which is not there. There are: "
                 f"{', '.join(logs or {}) or 'none'}.",
-                stacklevel=3,
+                stacklevel=2,
             )
             return None
         return float(value)

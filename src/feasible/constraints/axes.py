@@ -11,12 +11,15 @@ from feasible.arguments import InvalidArgumentError
 Axis = int | Sequence[int] | Literal["unit"] | None
 
 
-def check_axis(owner: str, axis: Axis) -> int | tuple[int, ...] | Literal["unit"] | None:
+def check_axis(
+    owner: str, axis: Axis, argument: str = "axis"
+) -> int | tuple[int, ...] | Literal["unit"] | None:
     """Return `axis` in its normal form, and raise if it can fit no weight at all.
 
     Args:
         owner: The constraint, for the message.
         axis: An int, a sequence of ints, None or ``"unit"``.
+        argument: What it is called there.
 
     Returns:
         The int, a tuple of ints, None or ``"unit"``.
@@ -39,16 +42,18 @@ def check_axis(owner: str, axis: Axis) -> int | tuple[int, ...] | Literal["unit"
         and len(set(axis)) == len(axis)
     ):
         return tuple(map(int, axis))
-    raise InvalidArgumentError(
-        owner, "axis", axis, 'an int, a sequence of distinct ints, None or "unit"'
-    )
+    others = ', a sequence of distinct ints, None or "unit"'
+    allowed = others if argument == "axis" else " or a sequence of distinct ints"
+    raise InvalidArgumentError(owner, argument, axis, f"an int{allowed}")
 
 
 def _is_integer(value: object) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
-def vector_axes(owner: str, axis: Axis, shape: Sequence[int]) -> tuple[int, ...]:
+def vector_axes(
+    owner: str, axis: Axis, shape: Sequence[int], argument: str = "axis"
+) -> tuple[int, ...]:
     """Return the axes, counted from 0, that one vector of a weight of this shape lies along.
 
     Args:
@@ -56,6 +61,7 @@ def vector_axes(owner: str, axis: Axis, shape: Sequence[int]) -> tuple[int, ...]
         axis: The axis in its normal form. ``"unit"`` means all axes but the last, and none in a
             weight with one axis, as in a bias: each element is a vector then.
         shape: The weight's shape.
+        argument: What the axis is called there.
 
     Returns:
         The axes in ascending order.
@@ -78,7 +84,7 @@ def vector_axes(owner: str, axis: Axis, shape: Sequence[int]) -> tuple[int, ...]
     axes = {one + rank if one < 0 else one for one in given}
     if len(axes) < len(given) or not axes <= set(range(rank)):
         raise ValueError(
-            f"{owner}: `axis` must name distinct axes of the weight, from {-rank} to {rank - 1}. "
-            f"Received: axis={axis!r} for a weight of shape {tuple(shape)}."
+            f"{owner}: `{argument}` must name distinct axes of the weight, from {-rank} to "
+            f"{rank - 1}. Received: {argument}={axis!r} for a weight of shape {tuple(shape)}."
         )
     return tuple(sorted(axes))

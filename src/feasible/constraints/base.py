@@ -29,6 +29,7 @@ _OF_PROJECTION = (
     "violations",
     "quantity",
     "bounds",
+    "interval",
     "project_tangent",
     "tangent_by_default",
     "takes_complex",
@@ -36,6 +37,8 @@ _OF_PROJECTION = (
     "is_cone",
     "is_entrywise",
     "is_scaling",
+    "has_ray",
+    "ray",
 )
 # A constraint that computes in the weight's dtype rounds more than once.
 _ROUNDINGS_OF_CALLS = 4.0
@@ -90,6 +93,8 @@ class Constraint(Value):
     is_cone: Any = False
     is_entrywise: Any = False
     is_scaling: Any = False
+    # Whether `ray` is one of a cone's nearest directions.
+    has_ray: Any = False
     __call__: Any
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -110,6 +115,14 @@ class Constraint(Value):
     def bounds(self) -> tuple[float, float]:
         """The smallest and the largest quantity of a feasible vector."""
         return 0.0, 0.0
+
+    @property
+    def interval(self) -> tuple[Any, Any]:
+        """Between which numbers, or arrays that broadcast to it, entries of a feasible weight lie.
+
+        Here, any: it need not be narrow, only true.
+        """
+        return -math.inf, math.inf
 
     def __call__(self, w: Array) -> Array:  # type: ignore[no-redef]
         """Return the weight projected onto the feasible ones.
@@ -224,6 +237,18 @@ class Constraint(Value):
         """
         del part
         return gradient
+
+    def ray(self, part: Part) -> Array:
+        """Return the nearest direction inside a cone of vectors that have none there.
+
+        Args:
+            part: The weight, of whole vectors, which the projection onto the cone makes zero.
+
+        Returns:
+            Entries of vectors that are not zero; here, of all the first one.
+        """
+        one = part.xp.ones_like(part.wide)
+        return part.xp.where(part.is_first, one, part.xp.zeros_like(one))
 
     def __and__(self, other: Constraint) -> Constraint:
         """Return the constraint that asks for both, where its projection is known."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from feasible.arguments import InvalidArgumentError
 from feasible.backends import Array
@@ -31,7 +31,7 @@ class MatrixConstraint(Constraint):
     def __init__(self, axis: Axis, batch: Axis) -> None:
         name = type(self).__name__
         self.axis = check_axis(name, axis)
-        found = check_axis(name, batch)
+        found = check_axis(name, batch, "batch")
         if found is None or isinstance(found, str):
             raise InvalidArgumentError(name, "batch", batch, "an int or a sequence of ints")
         self.batch = (found,) if isinstance(found, int) else found
@@ -40,6 +40,17 @@ class MatrixConstraint(Constraint):
             raise InvalidArgumentError(
                 name, "batch", batch, f"none of the axes of rows, axis={axis!r}"
             )
+
+    def along(self, axes: Sequence[int]) -> Self:
+        """Return this constraint on matrices whose rows lie along other axes.
+
+        Args:
+            axes: The axes, of which those of the batch are none of a row's.
+
+        Returns:
+            A constraint that differs in its axis only.
+        """
+        return super().along([axis for axis in axes if axis not in self.batch])
 
     def vector_axes(self, shape: Sequence[int]) -> tuple[int, ...]:
         """Return the axes of one matrix: all but those of the batch.
@@ -54,7 +65,7 @@ class MatrixConstraint(Constraint):
             ValueError: If the shape does not have the axes of the rows or of the batch.
         """
         self.row_axes(shape)
-        batch = vector_axes(type(self).__name__, self.batch, shape)
+        batch = vector_axes(type(self).__name__, self.batch, shape, "batch")
         return tuple(axis for axis in range(len(shape)) if axis not in batch)
 
     def row_axes(self, shape: Sequence[int]) -> tuple[int, ...]:
@@ -67,11 +78,18 @@ class MatrixConstraint(Constraint):
             The axes in ascending order, without those of the batch.
 
         Raises:
-            ValueError: If the shape does not have such an axis.
+            ValueError: If the shape does not have such an axis, or all are of the batch.
         """
         name = type(self).__name__
-        batch = vector_axes(name, self.batch, shape)
-        return tuple(axis for axis in vector_axes(name, self.axis, shape) if axis not in batch)
+        batch = vector_axes(name, self.batch, shape, "batch")
+        given = vector_axes(name, self.axis, shape)
+        rows = tuple(axis for axis in given if axis not in batch)
+        if given and not rows and not isinstance(self.axis, str):
+            raise ValueError(
+                f"{name}: `batch` must leave rows, axis={self.axis!r}, of a weight of shape "
+                f"{tuple(shape)}. Received: batch={self.batch!r}."
+            )
+        return rows
 
     def matrices(self, part: Part, values: Array) -> Array:
         """Return matrices that are whole here.

@@ -47,6 +47,8 @@ class Part:
             is stored in pieces; None if they are all of it.
         stacked: How many leading axes count weights that are stacked.
         near_bound: Whether norms need only be right as far as they are near a bound, in one pass.
+        leeway: How far an entry may be from a bound that it is at, of the shape of `w`: 0.0 where
+            a projection brings it there exactly, more where it comes near by alternating.
 
     Attributes:
         xp: The array API namespace of the entries.
@@ -67,6 +69,7 @@ class Part:
         place: Place | None = None,
         stacked: int = 0,
         near_bound: bool = False,
+        leeway: Array | float = 0.0,
     ) -> None:
         self.w = w
         self.axes = axes
@@ -76,6 +79,21 @@ class Part:
         self.place = place
         self.stacked = stacked
         self.near_bound = near_bound
+        self.leeway = leeway
+
+    def of_block(self, entries: Array, vector_axes: Callable[..., tuple[int, ...]]) -> Part:
+        """Return other entries in place of these, in the blocks of one constraint.
+
+        Args:
+            entries: The entries, of the same shape.
+            vector_axes: From a weight's shape to the axes of such a block, which is whole here.
+
+        Returns:
+            A part.
+        """
+        axes = vector_axes(self.w.shape[self.stacked :])
+        shifted = tuple(self.stacked + axis for axis in axes)
+        return Part(entries, shifted, self.owner, place=self.place, stacked=self.stacked)
 
     @property
     def is_whole(self) -> bool:
@@ -187,6 +205,11 @@ class Part:
         order = (*self.axes, *(axis for axis in range(self.w.ndim) if axis not in self.axes))
         moved = self.xp.permute_dims(self.w if values is None else values, order)
         return self.xp.reshape(moved, (self.length, *moved.shape[len(self.axes) :]))
+
+    @property
+    def leeway_blocks(self) -> Array | float:
+        """How far entries of blocks, as columns, may be from a bound that they are at."""
+        return self.leeway if isinstance(self.leeway, float) else self.blocks(self.leeway)
 
     def unblocked(self, blocks: Array) -> Array:
         """Return columns of blocks in the order of the weight's entries.

@@ -10,11 +10,59 @@ import numpy as np
 
 from feasible.backends import Array
 from feasible.constraints.array_arguments import Bound, check_bound, extent
+from feasible.constraints.axes import Axis, check_axis
 from feasible.constraints.base import Constraint
 from feasible.constraints.parts import Part, run
 from feasible.ops import convert_to_numpy
 
 _INITIAL = "initial"
+
+
+class RadiusConstraint(Constraint):
+    """A constraint of vectors by a radius, which may be what each has when it is declared.
+
+    Args:
+        radius: A number, an array of one for each vector, of size 1 along its axes, or
+            ``"initial"``.
+        axis: The axes that one vector lies along.
+
+    Raises:
+        InvalidArgumentError: If an argument cannot be used.
+    """
+
+    def __init__(self, radius: Any, axis: Axis) -> None:
+        self.radius = check_radius(type(self).__name__, radius)
+        self.axis = check_axis(type(self).__name__, axis)
+
+    def check_shape(self, shape: Sequence[int]) -> None:
+        """Raise if a weight of this shape cannot be constrained.
+
+        Args:
+            shape: The weight's shape.
+
+        Raises:
+            ValueError: If it does not have the axes, or the radius is not one a vector.
+        """
+        super().check_shape(shape)
+        check_radius_shape(self, shape)
+
+    @property
+    def needs_initial_weight(self) -> bool:
+        """Whether the radius is what vectors have when this is declared."""
+        return isinstance(self.radius, str)
+
+    def declared_for(self, w: Array) -> Constraint:
+        """Return this constraint, its radius the quantity that a weight's vectors have.
+
+        Args:
+            w: The weight, in the layout in which the constraint counts axes.
+
+        Returns:
+            A constraint whose radius is known.
+        """
+        if not isinstance(self.radius, str):
+            return self
+        return self.replace(radius=initial_radius(self, w))
 
 
 def check_radius(owner: str, radius: Any) -> Any:

@@ -26,7 +26,7 @@ class SquareConstraint(Constraint):
     whole_blocks = True
 
     def __init__(self, axes: Sequence[int]) -> None:
-        found: Any = check_axis(type(self).__name__, axes)
+        found: Any = check_axis(type(self).__name__, axes, "axes")
         if not isinstance(found, tuple) or len(found) != 2:
             raise InvalidArgumentError(type(self).__name__, "axes", axes, "two distinct ints")
         self.axes = found
@@ -43,7 +43,7 @@ class SquareConstraint(Constraint):
         Raises:
             ValueError: If the shape does not have them.
         """
-        return vector_axes(type(self).__name__, self.axes, shape)
+        return vector_axes(type(self).__name__, self.axes, shape, "axes")
 
     def check_shape(self, shape: Sequence[int]) -> None:
         """Raise if a weight of this shape cannot be constrained.

@@ -13,6 +13,7 @@ from feasible.backends import (
     repeat_while,
     without_gradient,
 )
+from feasible.constraints.precision import Precision
 
 
 def threshold(candidates: Array, held: Array | float, count: Array | float) -> Array:
@@ -71,6 +72,10 @@ def lowered(entries: Array, total: Array | float) -> Array:
                [1.25]])
     """
     xp = namespace(entries)
+    if entries.shape[0] == 0:
+        return entries
+    # Beside the largest, as the sum may be less than the rounding of large entries.
+    entries = entries - without_gradient(xp.max(entries, axis=0, keepdims=True))
     left = entries - threshold(entries, -total, 0)
     left = xp.maximum(left, xp.zeros_like(left))
     # Once more, as what is left may be small beside the entries, and so their rounding large.
@@ -79,6 +84,36 @@ def lowered(entries: Array, total: Array | float) -> Array:
     excess = xp.sum(left, axis=0, keepdims=True) - total
     excess = excess / xp.where(counts > 0, counts, 1.0)
     return xp.where(above, xp.maximum(left - excess, xp.zeros_like(left)), left)
+
+
+def capped(entries: Array, upper: float, total: float) -> Array:
+    """Return entries lowered by the same, none below zero or above a cap, so that they have a sum.
+
+    Args:
+        entries: Numbers of shape (length, *others).
+        upper: The largest entry; as many times as there are entries, it reaches the sum.
+        total: The sum, at least 0.
+
+    Returns:
+        An array of the same shape.
+
+    Example:
+        >>> import numpy as np
+        >>> capped(np.array([[1e18], [0.5], [0.25]]), 1.0, 1.25)
+        array([[1.  ],
+               [0.25],
+               [0.  ]])
+    """
+    xp = namespace(entries)
+    if entries.shape[0] == 0:
+        return entries
+    zero = xp.zeros_like(entries)
+    # So many entries at the cap have the sum: the last of them ends between zero and the cap, and
+    # those farther from it than the cap at either.
+    count = max(math.ceil(total / upper), 1) if upper > 0 else 1
+    last = _ranked(without_gradient(entries), min(count, entries.shape[0]), upper)
+    near = xp.clip(entries - last, zero - 2 * upper, zero + 2 * upper)
+    return clipped(near, zero, zero + upper, total)
 
 
 def tangent_threshold(held: Array, of_held: Array, of_others: Array) -> Array:
@@ -93,7 +128,6 @@ def tangent_threshold(held: Array, of_held: Array, of_others: Array) -> Array:
         The thresholds, of shape (1, *others).
 
     Example:
-        >>> import numpy as np
         >>> import numpy as np
         >>> directions = np.array([[1.0], [3.0], [0.0]])
         >>> tangent_threshold(np.array([[True], [True], [False]]), directions, directions)
@@ -148,6 +182,48 @@ def clipped(entries: Array, low: Array, high: Array, total: float) -> Array:
     excess = xp.sum(found, axis=0, keepdims=True) - total
     excess = excess / xp.where(counts > 0, counts, 1.0)
     return xp.where(inside, xp.clip(found - excess, low, high), found)
+
+
+def held_from(total: Array | float, stored: Precision, length: int) -> Array | float:
+    """Return from where entries of a sum count as more than nothing, up to rounding.
+
+    Args:
+        total: The sum.
+        stored: The precision of the dtype of the entries.
+        length: How many there are.
+
+    Returns:
+        A part of what each has where all are equal.
+
+    Example:
+        >>> from feasible.constraints.precision import PRECISIONS
+        >>> held_from(1.0, PRECISIONS["bfloat16"], 64) < 1 / 64
+        True
+    """
+    return 4 * stored.slack * total / max(length, 1)
+
+
+def _ranked(entries: Array, rank: int, near: float) -> Array:
+    """Return the entry that so many are not below, of each column, or a lower one that is near."""
+    xp = namespace(entries)
+    if not is_of_jax(entries):
+        least = entries.shape[0] - rank
+        return xp.sort(entries, axis=0)[least : least + 1, ...]
+
+    # JAX sorts slowly on a CPU: the range is halved instead, and ends at entries.
+    def halve(low: Array, high: Array) -> tuple[Array, Array]:
+        middle = low / 2 + high / 2
+        # Rounded, it may be an end, of which only the lower one divides the range.
+        middle = xp.where((middle > low) & (middle < high), middle, low)
+        above = entries > middle
+        counts = xp.sum(above, axis=0, keepdims=True, dtype=entries.dtype)
+        next_low = xp.min(xp.where(above, entries, high), axis=0, keepdims=True)
+        next_high = xp.max(xp.where(above, low, entries), axis=0, keepdims=True)
+        return xp.where(counts >= rank, next_low, low), xp.where(counts >= rank, high, next_high)
+
+    ends = xp.min(entries, axis=0, keepdims=True), xp.max(entries, axis=0, keepdims=True)
+    low, _ = repeat_while(lambda low, high: xp.any(high - low > near), halve, ends)
+    return low
 
 
 def _above_by_sorting(candidates: Array, held: Array | float, count: Array | float) -> Array:

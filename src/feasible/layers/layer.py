@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from feasible.known_layouts import layouts_of
+from feasible.layers.added_losses import Penalized
 from feasible.layers.configs import (
     argument_text,
     check_no_more,
@@ -23,7 +24,6 @@ from feasible.layers.graph_calls import GraphCalls
 from feasible.layers.masks import give_masks, masks_of
 from feasible.layers.modes import in_mode
 from feasible.layers.own_weights import OwnWeights
-from feasible.layers.penalties import Penalized
 from feasible.layers.roles import WeightOf
 from feasible.layers.symbolic import Shape, map_nest, tensors_in, tried_result
 from feasible.layers.tensors import as_tensor
@@ -259,9 +259,19 @@ class Layer(GraphCalls, OwnWeights, Penalized):
         """
         if "compute_output_shape" in self._overridden:
             return input_shape
+        return self.tried_shape(input_shape)  # type: ignore[no-any-return]
+
+    def tried_shape(self, input_shape: Any) -> Any:
+        """Return the sizes of the layer's output for zeros.
+
+        Args:
+            input_shape: The sizes, the batch first; None where a size is not known.
+
+        Returns:
+            The output's sizes.
+        """
         with in_mode(self, training=False):
-            shapes, _ = tried_result(self, (self.stands_for(input_shape),), {})
-        return shapes  # type: ignore[no-any-return]
+            return tried_result(self, (self.stands_for(input_shape),), {})[0]
 
     def make_weight(
         self,

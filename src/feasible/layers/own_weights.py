@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from feasible import constraints, regularizers
 from feasible.known_layouts import layouts_of
 from feasible.layers import initializers
+from feasible.layers.added_losses import Penalized
 from feasible.layers.configs import torch_dtype
-from feasible.layers.penalties import Penalized
 from feasible.layers.tensors import as_tensor
 from feasible.layers.variable import Variable
 from feasible.layouts import ParameterLayout

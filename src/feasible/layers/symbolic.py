@@ -119,8 +119,10 @@ class SymbolicTensor(Symbolic):
             "into a Sequential, or into a Layer of your own."
         )
 
-    def __array__(self, *_: Any, **__: Any) -> Any:
-        raise TypeError(
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        del dtype, copy
+        # Not a TypeError, for which NumPy would call again with fewer arguments.
+        raise ValueError(
             f"{self!r} has no values yet, and cannot become an array: use the functions of "
             "feasible.ops in place of NumPy's, or put the code into a Layer's `call`."
         )

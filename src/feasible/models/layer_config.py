@@ -11,7 +11,7 @@ from torch import nn
 from feasible import constraints, regularizers
 from feasible.arguments import InvalidArgumentError
 from feasible.constraints import Constraint
-from feasible.layers import InputLayer, Layer, activations, initializers
+from feasible.layers import InputLayer, Lambda, Layer, activations, initializers
 from feasible.layers.configs import layer_arguments
 from feasible.layers.nested import LAYERS
 from feasible.layers.roles import ConstraintOf, layout_of
@@ -117,6 +117,9 @@ def _constraints(layer: Layer) -> dict[str, Any]:
     for owner in {layer, *(owner for owner, _ in arguments)}:
         for bound in bound_weights(owner):
             role = bound.layout.role
+            # What a layer adds by itself is constrained by its own code.
+            if bound.layout in getattr(owner, "added_layouts", ()):
+                continue
             if (owner, role) not in arguments or bound.layout != layout_of(owner, role):
                 raise ValueError(
                     f"Keras has no argument for the constraint {bound.declared!r} of its {role}. "
@@ -163,6 +166,11 @@ def layer_from_config(entry: Any, custom_objects: CustomObjects) -> Layer | Inpu
     """
     check_entry(entry)
     kind, config = _layer_class(entry, custom_objects), entry["config"]
+    if kind is Lambda:
+        raise ValueError(
+            f"the layer {config.get('name')!r} is a Lambda. It holds code, which is never run. "
+            "Build the model by its own code, and load the weights."
+        )
     if kind in LAYERS.things:
         config = _in_keras_3(kind.__name__, config)
     try:
@@ -218,10 +226,9 @@ def _layer_class(entry: dict[str, Any], custom_objects: CustomObjects) -> type[A
         kind: type[Any] = class_of(LAYERS, entry, own)
         return kind
     except ValueError as error:
-        code = entry["class_name"] == "Lambda"
         raise ValueError(
             f"the layer {entry['config'].get('name')!r} is a {entry['class_name']}, unknown here. "
-            f"{'It holds code, which is never run.' if code else error}"
+            f"{error}"
         ) from error
 
 

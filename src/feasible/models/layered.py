@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from feasible.layers.added_losses import forget_losses, losses_of
 from feasible.layers.configs import checked_name
 from feasible.layers.graph_calls import GraphCalls
 from feasible.layers.layer import Layer
 from feasible.layers.masks import masks_of
 from feasible.layers.modes import in_mode
-from feasible.layers.penalties import forget_losses, losses_of
 from feasible.layers.symbolic import Shape, SymbolicTensor, map_nest, symbolic_tensors, tried_result
 from feasible.layers.tensors import as_tensor
 from feasible.layers.variable import Variable

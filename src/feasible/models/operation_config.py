@@ -84,7 +84,7 @@ def operation_config(node: Node) -> tuple[dict[str, Any], tuple[Any, ...]]:
             f"{node.module.name}: the function {name!r} is none of feasible.ops, and cannot be "
             "saved. Put it into a Layer of your own."
         )
-    given = inspect.signature(function).bind(*node.arguments, **node.options).arguments
+    given = inspect.signature(node.module.function).bind(*node.arguments, **node.options).arguments
     room = next((room for room, names in _MODULES.items() if name in names), "numpy")
     kind = "".join(part.capitalize() for part in name.split("_"))
     config = {key: value for key, value in given.items() if key not in _CALLED_WITH}

@@ -6,8 +6,9 @@ result belongs to that library too; functions of nothing but numbers and sequenc
 NumPy arrays. An array's dtype stays what it is, also beside numbers: float16 is not promoted by
 2.0, nor by the int64 of a count. Arrays are never modified.
 
-No function makes an array out of nothing, since it could not know for which library and device:
-`zeros_like`, `ones_like` and `full_like` know it from the array that they are given.
+What is made out of nothing, by `zeros`, `ones`, `full`, `eye`, `arange` and `linspace`, is an array
+of NumPy until it meets one of another library; `zeros_like`, `ones_like` and `full_like` know the
+library and the device from the array that they are given.
 
 Example:
     >>> import numpy as np
@@ -70,6 +71,7 @@ from feasible.ops.conversion import (
     size,
     zeros_like,
 )
+from feasible.ops.creation import arange, eye, full, linspace, ones, zeros
 from feasible.ops.elementwise import (
     abs,
     absolute,
@@ -141,6 +143,7 @@ __all__ = [
     "add",
     "all",
     "any",
+    "arange",
     "argmax",
     "argmin",
     "argsort",
@@ -163,8 +166,10 @@ __all__ = [
     "exp",
     "expand_dims",
     "expm1",
+    "eye",
     "flip",
     "floor",
+    "full",
     "full_like",
     "greater",
     "greater_equal",
@@ -174,6 +179,7 @@ __all__ = [
     "isnan",
     "less",
     "less_equal",
+    "linspace",
     "log",
     "log1p",
     "log2",
@@ -194,6 +200,7 @@ __all__ = [
     "norm",
     "normalize",
     "not_equal",
+    "ones",
     "ones_like",
     "power",
     "prod",
@@ -232,6 +239,7 @@ __all__ = [
     "triu",
     "var",
     "where",
+    "zeros",
     "zeros_like",
 ]
 

@@ -254,7 +254,7 @@ class Optimizer(torch.optim.Optimizer):
     step.hooked = True  # type: ignore[attr-defined]
 
     def _step(self) -> None:
-        graded = [one for one in self._parameters() if one.grad is not None]
+        graded = [one for one in self._bound_parameters() if one.grad is not None]
         if not graded:
             return
         gradients = [one.grad for one in graded if one.grad is not None]
@@ -269,7 +269,7 @@ class Optimizer(torch.optim.Optimizer):
         for group in self.param_groups:
             group["iterations"] += 1
 
-    def _parameters(self) -> list[Tensor]:
+    def _bound_parameters(self) -> list[Tensor]:
         return [one for group in self.param_groups for one in group["params"]]
 
     def _is_complete(self, graded: Sequence[Tensor]) -> bool:
@@ -315,14 +315,14 @@ class Optimizer(torch.optim.Optimizer):
 
     def _average(self) -> None:
         kept = self.ema_momentum if self.iterations else 0.0
-        for one in self._parameters():
+        for one in self._bound_parameters():
             self.slot(one, "average").lerp_(one, 1 - kept)
         every = self.ema_overwrite_frequency
         if every is not None and (self.iterations + 1) % every == 0:
             self._become_average()
 
     def _become_average(self) -> None:
-        for one in self._parameters():
+        for one in self._bound_parameters():
             if "average" in self.state.get(one, ()):
                 one.copy_(self.state[one]["average"])
 
@@ -394,7 +394,7 @@ class Optimizer(torch.optim.Optimizer):
         given = None if trainable_variables is None else [*map(_tensor_of, trainable_variables)]
         if given is not None and not self.built:
             self.bind(given)
-        variables, gradients = self._parameters() if given is None else given, list(grads)
+        variables, gradients = self._bound_parameters() if given is None else given, list(grads)
         if len(variables) != len(gradients):
             raise ValueError(
                 f"{self.name}: there must be a gradient, or None, for each parameter. Received: "

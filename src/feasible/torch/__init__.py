@@ -25,6 +25,7 @@ from feasible.torch.constrain import constrain, release
 from feasible.torch.model_report import check
 from feasible.torch.monitor import Monitor
 from feasible.torch.parametrization import parametrization
+from feasible.torch.saved_rules import save_rules
 from feasible.torch.stepping import project
 
 follow_averages()
@@ -41,4 +42,5 @@ __all__ = [
     "project",
     "register_layouts",
     "release",
+    "save_rules",
 ]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.conftest import Backend
 from tests.constraints.sets.definitions import (
     EXACT,
     NARROW,
@@ -129,3 +130,14 @@ def test_what_cannot_be_used_is_refused(kind: Any) -> None:
     check_refused(lambda: kind([1.0], offset=math.nan), "offset", "nan")
     check_refused(lambda: kind([1.0, 0.0])(np.zeros((5, 2))), "normal", "zeros", "axis=0", "(5, 2)")
     check_refused(lambda: kind([1.0, 2.0])(np.zeros((5, 3))), "normal", "(2,)", "(5, 3)")
+
+
+@pytest.mark.parametrize("kind", [Hyperplane, HalfSpace])
+def test_normals_may_differ_in_size(xp: Backend, kind: Any) -> None:
+    directions, sizes = np.array([[1.0, 2.0, -1.0]] * 3).T, np.array([1e-30, 1.0, 1e30])
+    set_ = kind(directions * sizes)
+    w = xp.asarray(np.array([[3.0, 1.0, 2.0]] * 3).T)
+    expected = np.array([[2.5, 0.0, 2.5]] * 3).T
+    np.testing.assert_allclose(xp.to_numpy(xp.call(set_, w)), expected, atol=1e-6)
+    tangent = xp.to_numpy(set_.tangent(xp.asarray(expected), -w))
+    np.testing.assert_allclose(-tangent, expected, atol=1e-6)

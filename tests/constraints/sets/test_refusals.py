@@ -15,6 +15,7 @@ from feasible import (
     Blocks,
     Box,
     CappedSimplex,
+    FixedSum,
     Hyperplane,
     InvalidArgumentError,
     L1Ball,
@@ -57,6 +58,8 @@ MADE: list[tuple[Callable[[], Any], str]] = [
     (lambda: SpectralNorm(-1), r"`max_value` must be a finite number at least 0"),
     (lambda: NuclearNorm(1, axis=0, batch=0), r"`batch` must be none of the axes of rows"),
     (lambda: SpectralNorm(1, batch="unit"), r"`batch` must be an int or a sequence of ints"),
+    (lambda: SpectralNorm(1, batch=1.5), r"`batch` must be an int or a sequence of distinct ints"),
+    (lambda: Symmetric("a"), r"`axes` must be an int or a sequence of distinct ints"),
     (lambda: Symmetric((0,)), r"`axes` must be two distinct ints"),
     (lambda: PositiveSemidefinite(axes=(0, 1, 2)), r"`axes` must be two distinct ints"),
     (lambda: Hyperplane([0, 0]), r"`normal` must be finite and not all zeros"),
@@ -68,6 +71,15 @@ MADE: list[tuple[Callable[[], Any], str]] = [
     (lambda: Box(1) & Box(None, 0), r"a weight satisfies Box"),
     (lambda: Mask([0, 1]) & Box(1), r"a weight satisfies Mask"),
     (lambda: NonNeg() & Box(None, -1), r"a weight satisfies NonNeg"),
+    (lambda: NonNeg() & (Box(None, 2) & Box(None, -1)), r"a weight satisfies NonNeg"),
+    (lambda: (NonNeg() & Mask([1, 0])) & Box([0, 1]), r"a weight satisfies NonNeg"),
+    (lambda: Simplex(1) & Box(lower=2), r"a weight satisfies Simplex"),
+    (lambda: CappedSimplex(1, 0.5) & Box(0.6), r"a weight satisfies CappedSimplex"),
+    (lambda: (NonNeg() & Monotone()) & Sphere(1), r"a nearest direction that is known"),
+    (lambda: TopK(0) & Sphere(1), r"a nearest direction that is known"),
+    (lambda: Box(2) & L1Ball(1), r"a weight satisfies Box"),
+    (lambda: MaxNorm(1) & Box([0, -2], [0, -1.5]), r"a weight satisfies MaxNorm"),
+    (lambda: FixedSum(1) & Simplex(2), r"a weight satisfies FixedSum"),
 ]
 
 
@@ -91,10 +103,19 @@ SHAPED: list[tuple[Any, str]] = [
     (Symmetric(), r"must be square. Received: 4 x 3"),
     (PositiveSemidefinite(), r"must be square"),
     (SpectralNorm(1, axis=2), r"`axis` must name distinct axes"),
-    (SpectralNorm(1, axis=0, batch=2), r"`axis` must name distinct axes"),
+    (SpectralNorm(1, axis=0, batch=2), r"`batch` must name distinct axes.*batch=\(2,\)"),
+    (SpectralNorm(1, axis=0, batch=-2), r"`batch` must leave rows, axis=0"),
+    (Symmetric((0, 2)), r"`axes` must name distinct axes.*axes=\(0, 2\)"),
     (Hyperplane([[1.0, 0.0, 1.0]]), r"`normal` must not be all zeros for any vector"),
     (Blocks(NonNeg(), 0, (1, 2)), r"must add up to 4.*sizes=\(1, 2\), which add up to 3"),
     (Blocks(TopK(2), 0, (1, 3)), r"`k` must be at most 1"),
+    (FixedSum(1, axis=0) & Box(0.3), r"no weight of shape \(4, 3\) satisfies both"),
+    (Simplex(1, axis=1) & Box(0, [0.25, 0.5, 0.125]), r"what the sum of a vector can be"),
+    (L1Ball(1) & Box(None, -0.3), r"what the sum of absolute values of a vector can be"),
+    (MaxNorm(1) & Box(0.6), r"what the norm of a vector can be"),
+    (NonNeg() & (Simplex(1) & Box(0.3)), r"satisfies both Simplex"),
+    (Mask([1, 1, 0]) & Sphere(1, axis=0), r"what the norm of a vector can be"),
+    (FixedSum(0, axis=()) & Sphere(1, axis=()), r"no direction to scale"),
     (TopK(1, axis=0) & MaxNorm(1, axis=1), r"Give both the same axis"),
 ]
 
@@ -116,7 +137,9 @@ def test_what_contains_others_is_written_and_read() -> None:
         Blocks(NonNeg() & MaxNorm(2, axis="unit"), axis=-1, sizes=(2, 3)),
         (Simplex() & Box(0, [0.5, 0.6, 0.7])) & Box(0.1),
         Mask(np.arange(6).reshape(2, 3) % 2),
+        Box(-np.inf, [1, np.inf]),
+        SpectralNorm(1, axis="unit", batch=(0,)).resolve((0, 1)).replace(max_value=2),
     ):
-        text = json.dumps(serialize(constraint))
+        text = json.dumps(serialize(constraint), allow_nan=False)
         assert deserialize(json.loads(text)) == constraint
         assert hash(deserialize(json.loads(text))) == hash(constraint)

@@ -94,6 +94,26 @@ def test_the_same_in_every_library(constraint: Any) -> None:
         np.testing.assert_allclose(np.asarray(found), expected, atol=2e-4)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(
+    "constraint",
+    [
+        NonNeg() & FixedSum(1),
+        NonNeg() & Hyperplane(np.linspace(-1, 2, 6)[:, None], 0.5),
+        HalfSpace(np.linspace(-1, 2, 6)[:, None], -0.5) & NonNeg(),
+    ],
+    ids=repr,
+)
+def test_what_alternating_leaves_near_a_bound_is_at_it(constraint: Any, dtype: Any) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        w = constraint(rng.normal(size=(6, 6)).astype(dtype))
+        gradient = rng.normal(size=(6, 6)).astype(dtype)
+        found, wide, step = constraint.tangent(w, gradient), w.astype(np.float64), 1e-3
+        moved = (constraint(wide - step * gradient) - constraint(wide)) / step
+        np.testing.assert_allclose(-found, moved, atol=2e-3)
+
+
 def test_radial_kernels() -> None:
     rng = np.random.default_rng(0)
     gradient = rng.normal(size=(5, 5, 1, 2))

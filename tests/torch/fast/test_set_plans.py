@@ -153,3 +153,20 @@ def test_gradients(make: Any, axes: tuple[int, ...], dtype: torch.dtype) -> None
             assert plan is not None
             plan.project([weight], [gradient])
             check_same(gradient, expected)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
+@pytest.mark.parametrize("length", [4, 256, 4096, 100_000])
+@pytest.mark.parametrize("make", [Simplex, L1Ball])
+def test_even_entries_are_not_zero(make: Any, length: int, dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(3)
+    for shape, axis in (((length,), 0), ((length, 3), 0), ((3, length), 1)):
+        weight = torch.full(shape, 1 / length, dtype=dtype)
+        gradient = torch.randn(shape, generator=generator).to(dtype)
+        constraint = make(float(weight[(0,) * len(shape)]) * length, axis=axis)
+        expected = constraint.tangent(weight, gradient)
+        plan = fast_gradient_plan(constraint, weight, gradient, (axis,))
+        assert plan is not None
+        plan.project([weight], [gradient])
+        check_same(gradient, expected)
+        assert gradient.abs().max() > 0.5

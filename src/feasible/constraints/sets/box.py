@@ -15,6 +15,7 @@ from feasible.constraints.base import Constraint
 from feasible.constraints.gate import Measurement
 from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.parts import Part, Steps
+from feasible.constraints.rays import ray_of_entries
 
 
 @CONSTRAINTS.built_in("box", of_keras=False)
@@ -46,15 +47,18 @@ class Box(Constraint):
     quantity = "entry"
     is_convex = True
     is_entrywise = True
+    has_ray = True
 
     def __init__(self, lower: Any = None, upper: Any = None) -> None:
+        # JSON has no infinities, and None says the same.
+        lower, upper = (None if _is_none(*one) else one[0] for one in ((lower, -1), (upper, 1)))
         self.lower = None if lower is None else check_bound("Box", "lower", lower, infinite=True)
         self.upper = None if upper is None else check_bound("Box", "upper", upper, infinite=True)
         if self.lower is None and self.upper is None:
             raise InvalidArgumentError(
                 "Box", "lower", lower, "a number or an array, or else `upper` must be"
             )
-        low, high = self._pair
+        low, high = self.interval
         try:
             crossed = bool(np.any(np.asarray(low) > np.asarray(high)))
         except ValueError:
@@ -65,19 +69,20 @@ class Box(Constraint):
             raise InvalidArgumentError("Box", "lower", lower, f"nowhere above upper, {upper!r}")
 
     @property
-    def _pair(self) -> tuple[Bound, Bound]:
+    def interval(self) -> tuple[Bound, Bound]:
+        """The two bounds, infinite where there is none."""
         low = -math.inf if self.lower is None else self.lower
         return low, math.inf if self.upper is None else self.upper
 
     @property
     def is_cone(self) -> bool:
         """Whether positive multiples of a feasible weight are feasible: for bounds 0 and none."""
-        return all(np.all((bound == 0) | np.isinf(bound)) for bound in self._pair)
+        return all(map(_is_of_cone, self.interval))
 
     @property
     def bounds(self) -> tuple[float, float]:
         """The smallest and the largest entry of any feasible weight."""
-        low, high = self._pair
+        low, high = self.interval
         return extent(low)[0], extent(high)[1]
 
     def project(self, part: Part) -> Array:
@@ -111,6 +116,17 @@ class Box(Constraint):
         found = yield from super().measure(part)
         return Measurement(part.wide, found.violations)
 
+    def ray(self, part: Part) -> Array:
+        """Return the nearest direction inside the cone of vectors that have none there.
+
+        Args:
+            part: The weight, of whole vectors, which the projection makes zero.
+
+        Returns:
+            Entries of vectors of norm 1, of which one is not zero.
+        """
+        return ray_of_entries(part, self.interval)
+
     def project_tangent(self, part: Part, gradient: Array) -> Array:
         """Return the gradient, zero where an entry at its bound would leave.
 
@@ -121,20 +137,14 @@ class Box(Constraint):
         Returns:
             The projected gradient.
         """
-        zero, rounding = part.xp.zeros_like(gradient), part.precision.slack * self._size
+        zero = part.xp.zeros_like(gradient)
         if self.lower is not None:
-            at_bound = part.wide <= self._here(part, self.lower) + rounding
+            at_bound = part.wide <= self._here(part, self.lower) + part.leeway
             gradient = part.xp.where(at_bound & (gradient > 0), zero, gradient)
         if self.upper is not None:
-            at_bound = part.wide >= self._here(part, self.upper) - rounding
+            at_bound = part.wide >= self._here(part, self.upper) - part.leeway
             gradient = part.xp.where(at_bound & (gradient < 0), zero, gradient)
         return gradient
-
-    @property
-    def _size(self) -> float:
-        """The largest bound, which says how much rounding is little."""
-        sizes = np.concatenate([np.abs(np.ravel(bound)) for bound in self._pair])
-        return float(np.max(sizes, where=np.isfinite(sizes), initial=0.0))
 
     def _here(self, part: Part, bound: Bound) -> Array:
         """Return a bound as the weight's dtype holds it, so that what is at it is feasible."""
@@ -152,3 +162,14 @@ class Box(Constraint):
         """
         del shape
         return ()
+
+
+def _is_none(bound: Any, side: int) -> bool:
+    return isinstance(bound, float) and bound == side * math.inf
+
+
+def _is_of_cone(bound: Bound) -> bool:
+    if isinstance(bound, np.ndarray):
+        return bool(np.all((bound == 0) | np.isinf(bound)))
+    # Which PyTorch's compiler follows, unlike a truth of NumPy's.
+    return bound == 0 or math.isinf(bound)

@@ -11,7 +11,7 @@ from feasible.constraints.base import Constraint
 from feasible.constraints.gate import Measurement, measure_steps
 from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.parts import Part, Steps
-from feasible.constraints.thresholds import clipped
+from feasible.constraints.thresholds import capped, clipped, held_from
 
 
 @CONSTRAINTS.built_in("cappedsimplex", of_keras=False)
@@ -55,6 +55,11 @@ class CappedSimplex(Constraint):
         """The sum, twice."""
         return float(self.total), float(self.total)
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Zero, and the cap, or the sum where that is less."""
+        return 0.0, float(min(self.upper, self.total))
+
     def check_shape(self, shape: Sequence[int]) -> None:
         """Raise if a weight of this shape cannot be constrained.
 
@@ -82,9 +87,7 @@ class CappedSimplex(Constraint):
         Returns:
             The entries.
         """
-        xp, entries = part.xp, part.finite_blocks
-        zero = xp.zeros_like(entries)
-        return part.unblocked(clipped(entries, zero, zero + self.upper, self.total))
+        return part.unblocked(capped(part.finite_blocks, self.upper, self.total))
 
     def measure(self, part: Part) -> Steps:
         """Return each vector's sum, and how far it is from being feasible.
@@ -115,7 +118,12 @@ class CappedSimplex(Constraint):
         xp, entries, descent = part.xp, part.blocks(part.wide), -part.blocks(gradient)
         # Further than this no direction is moved.
         far = 4 * xp.max(xp.abs(descent), axis=0, keepdims=True) + xp.zeros_like(descent)
-        slack = 4 * part.precision.slack * self.upper
-        low = xp.where(entries <= slack, 0.0, -far)
-        high = xp.where(entries >= self.upper - slack, 0.0, far)
+        # The cap as it is stored. Even entries are at neither bound, unless all must be.
+        upper = xp.astype(xp.zeros_like(part.w) + self.upper, entries.dtype)
+        room, leeway = max(self.upper * part.length - self.total, 0), part.leeway_blocks
+        least, rest = (
+            held_from(some, part.precision, part.length) + leeway for some in (self.total, room)
+        )
+        low = xp.where(entries <= least, 0.0, -far)
+        high = xp.where(entries >= part.blocks(upper) - rest, 0.0, far)
         return part.unblocked(-clipped(descent, low, high, 0.0))

@@ -6,7 +6,7 @@ from feasible.arguments import check_number
 from feasible.backends import Array
 from feasible.constraints.axes import Axis, check_axis
 from feasible.constraints.base import Constraint
-from feasible.constraints.gate import Measurement, measure_steps
+from feasible.constraints.gate import Measurement, measure_steps, project_whole
 from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.parts import Part, Steps
 
@@ -40,6 +40,7 @@ class FixedSum(Constraint):
     quantity = "sum"
     tangent_by_default = True
     is_convex = True
+    has_ray = True
 
     def __init__(self, total: float = 0, axis: Axis = 0) -> None:
         self.total = check_number("FixedSum", "total", total)
@@ -88,6 +89,18 @@ class FixedSum(Constraint):
         found = yield from measure_steps(self, part)
         (sums,) = yield (part.total(part.wide),)
         return Measurement(sums, found.violations)
+
+    def ray(self, part: Part) -> Array:
+        """Return the nearest direction inside the cone of vectors that have none there.
+
+        Args:
+            part: The weight, of whole vectors, which the projection makes zero.
+
+        Returns:
+            Entries of vectors of sum 0, the nearest to one whose first entry alone is not zero.
+        """
+        first = super().ray(part)
+        return project_whole(self, part.of_block(first, self.vector_axes))
 
     def project_tangent(self, part: Part, gradient: Array) -> Steps:
         """Return the gradient without its mean.

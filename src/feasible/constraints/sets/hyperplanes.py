@@ -12,9 +12,10 @@ from feasible.backends import Array
 from feasible.constraints.array_arguments import check_array
 from feasible.constraints.axes import Axis, check_axis
 from feasible.constraints.base import Constraint
-from feasible.constraints.gate import Measurement, measure_steps
+from feasible.constraints.gate import Measurement, measure_steps, project_whole
 from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.parts import Part, Steps, Sums
+from feasible.constraints.rays import is_first_largest
 
 
 @CONSTRAINTS.built_in("hyperplane", of_keras=False)
@@ -46,6 +47,7 @@ class Hyperplane(Constraint):
     quantity = "product with the normal"
     tangent_by_default = True
     is_convex = True
+    has_ray = True
 
     def __init__(self, normal: Any, offset: float = 0, axis: Axis = 0) -> None:
         name = type(self).__name__
@@ -116,7 +118,7 @@ class Hyperplane(Constraint):
         """
         found = yield from measure_steps(self, part)
         product, _ = yield self._products(part, self._normal(part), part.wide)
-        return Measurement(product * self._scale(part), found.violations)
+        return Measurement(product * part.array(self._largest(part)), found.violations)
 
     def project_tangent(self, part: Part, gradient: Array) -> Steps:
         """Return the gradient without its component along the normal.
@@ -135,13 +137,32 @@ class Hyperplane(Constraint):
         product, squared = yield self._products(part, normal, gradient)
         return gradient - normal * (product / squared)
 
-    def _scale(self, part: Part) -> Array:
-        """Return the normal's largest entry, by which it is divided, so that it can be squared."""
-        whole = Part(part.w, part.axes, part.owner, stacked=part.stacked)
-        return part.xp.max(part.xp.abs(whole.array(np.ravel(self.normal))))
+    def ray(self, part: Part) -> Array:
+        """Return the nearest direction inside the cone of vectors that have none there.
+
+        Args:
+            part: The weight, of whole vectors, which the projection makes zero.
+
+        Returns:
+            Entries of vectors on the hyperplane, the nearest to one that has one entry, where the
+            normal is smallest.
+        """
+        xp, normal = part.xp, self._normal(part)
+        chosen = xp.astype(is_first_largest(part, -xp.abs(normal)), normal.dtype)
+        return project_whole(self, part.of_block(chosen, self.vector_axes))
+
+    def _largest(self, part: Part) -> np.ndarray:
+        """Return each normal's largest entry, by which it is divided, so that it can be squared.
+
+        Of the whole normal, although what is here may be a part of the vectors.
+        """
+        rank = part.w.ndim - part.stacked
+        sizes = np.abs(self.normal.reshape((1,) * (rank - self.normal.ndim) + self.normal.shape))
+        axes = tuple([axis - part.stacked for axis in part.axes])
+        return np.max(sizes, axis=axes, keepdims=True) if axes else sizes
 
     def _offset(self, part: Part) -> Array:
-        return self.offset / self._scale(part)
+        return self.offset / part.array(self._largest(part))
 
     def _excess(self, part: Part, product: Array) -> Array:
         """Return by how much products are to be changed."""
@@ -150,7 +171,8 @@ class Hyperplane(Constraint):
 
     def _normal(self, part: Part) -> Array:
         """Return the normal of each vector, scaled, so that it can be squared."""
-        return part.array(self.normal) / self._scale(part) + part.xp.zeros_like(part.wide)
+        normal = self.normal / self._largest(part)
+        return part.array(normal) + part.xp.zeros_like(part.wide)
 
     def _products(self, part: Part, normal: Array, values: Array) -> Sums:
         """Return the sums of products with the normal, and of its squares, to be yielded."""
@@ -211,10 +233,11 @@ class HalfSpace(Hyperplane):
         """
         normal = self._normal(part)
         product, squared = yield self._products(part, normal, part.wide)
-        (sizes,) = yield (part.total(part.xp.abs(normal * part.wide)),)
+        least = 4 * part.precision.slack * part.xp.abs(part.wide) + part.leeway
+        (near,) = yield (part.total(part.xp.abs(normal) * least),)
         offset = self._offset(part)
-        sizes = sizes + part.xp.abs(offset)
-        at_bound = product >= offset - 4 * part.precision.slack * sizes
+        near = near + 4 * part.precision.slack * part.xp.abs(offset)
+        at_bound = product >= offset - near
         along, _ = yield self._products(part, normal, gradient)
         outward = at_bound & (along < 0)
         return gradient - normal * part.xp.where(outward, along / squared, along * 0)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Self
 
-import numpy as np
-
 from feasible.arguments import InvalidArgumentError
-from feasible.backends import Array
+from feasible.backends import Array, astype
 from feasible.constraints.base import Constraint, block_axes, is_whole_call
 from feasible.constraints.dykstra import alternate
+from feasible.constraints.emptiness import common_interval, refuse_empty, refuse_empty_for
 from feasible.constraints.gate import (
     project_whole,
     projection_steps,
@@ -20,9 +19,14 @@ from feasible.constraints.gate import (
 from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.nesting import constraint_argument
 from feasible.constraints.parts import Part, Steps
-from feasible.constraints.sets.box import Box
+from feasible.constraints.rays import ray_of_entries
+from feasible.constraints.sets.fixed_sum import FixedSum
+from feasible.constraints.sets.hyperplanes import Hyperplane
 from feasible.constraints.sets.mask import Mask
-from feasible.constraints.sets.non_negative import NonNeg
+from feasible.constraints.sets.sphere import Sphere
+
+# What Dykstra's algorithm leaves of what would be zero, in units of its tolerance.
+_NEAR = 16.0
 
 
 @CONSTRAINTS.built_in("intersection", of_keras=False)
@@ -58,7 +62,7 @@ class Intersection(Constraint):
     def __init__(self, first: Any, second: Any) -> None:
         self.first = constraint_argument("Intersection", "first", first)
         self.second = constraint_argument("Intersection", "second", second)
-        _refuse_empty(self.first, self.second)
+        refuse_empty(self.first, self.second)
         if self._ordered is None and not self.is_convex:
             raise InvalidArgumentError(
                 "Intersection",
@@ -68,6 +72,14 @@ class Intersection(Constraint):
                 "both on single entries, or a cone with what scales its vectors. Where any weight "
                 "that satisfies both will do, write a function that projects onto one and then "
                 f"the other. With first={self.first!r}",
+            )
+        if isinstance(self._scaling, Sphere) and not self._cone.has_ray:
+            raise InvalidArgumentError(
+                "Intersection",
+                "second",
+                second,
+                f"such that a vector of which {self._cone!r} leaves nothing has a nearest "
+                f"direction that is known. With first={self.first!r}",
             )
 
     @property
@@ -84,6 +96,11 @@ class Intersection(Constraint):
         return next((pair for pair in pairs if pair[0].is_cone and pair[1].is_scaling), None)
 
     @property
+    def interval(self) -> tuple[Any, Any]:
+        """Between which numbers entries lie that satisfy both."""
+        return common_interval(self.first, self.second)
+
+    @property
     def is_convex(self) -> bool:
         """Whether both are."""
         return bool(self.first.is_convex and self.second.is_convex)
@@ -92,6 +109,11 @@ class Intersection(Constraint):
     def is_cone(self) -> bool:
         """Whether both are."""
         return bool(self.first.is_cone and self.second.is_cone)
+
+    @property
+    def has_ray(self) -> bool:
+        """Whether the nearest direction is known: where each entry is constrained alone."""
+        return self.is_entrywise and self.is_cone and self.is_convex
 
     @property
     def is_entrywise(self) -> bool:
@@ -115,6 +137,9 @@ class Intersection(Constraint):
         What a sum over some of the axes of a block goes over is not known of a part.
         """
         one, other = self.first, self.second
+        # Which direction is nearest is no matter of sums.
+        if isinstance(one, Sphere) or isinstance(other, Sphere):
+            return True
         if self._ordered is None or one.whole_blocks or other.whole_blocks:
             return True
         axes = [getattr(each, "axis", None) for each in (one, other) if not each.is_entrywise]
@@ -188,11 +213,19 @@ class Intersection(Constraint):
             shape: The weight's shape.
 
         Raises:
-            ValueError: If it does not fit one of both, or if the projection is not known, because
-                a cone's vectors are not parts of those that are scaled.
+            ValueError: If it does not fit one of both, if no weight of the shape satisfies both, or
+                if the projection is not known, because a cone's vectors are not parts of those that
+                are scaled.
         """
         self.first.check_shape(shape)
         self.second.check_shape(shape)
+        refuse_empty_for(self.first, self.second, shape)
+        is_line = isinstance(self._cone, FixedSum | Hyperplane) and self._cone.vectors(shape)[1] < 2
+        if isinstance(self._scaling, Sphere) and is_line:
+            raise ValueError(
+                f"Intersection: {self._cone!r} leaves vectors of one entry, in a weight of shape "
+                f"{tuple(shape)}, no direction to scale."
+            )
         if not (self._is_exact(len(shape)) or self.is_convex):
             raise ValueError(
                 f"Intersection: the nearest weight of shape {tuple(shape)} that satisfies both "
@@ -215,6 +248,8 @@ class Intersection(Constraint):
                 return self._in_order(part, self._ordered)
             entries = part.w
             for each in self._ordered:
+                if isinstance(each, Sphere) and not each.needs_initial_weight:
+                    entries = self._with_directions(part, entries, each)
                 entries = project_whole(each, _part_for(each, part, entries))
             # What was infinite, one of both may have clipped.
             return entries, ~part.is_finite if part.axes else False
@@ -228,6 +263,25 @@ class Intersection(Constraint):
         found = alternate(*pair, start, part.axes, tolerance)
         return alternate(*pair, found, part.axes, tolerance)
 
+    def _with_directions(self, part: Part, entries: Array, sphere: Sphere) -> Array:
+        """Return what is left in a cone; where that is zero, the nearest direction."""
+        cone, vectors = self._cone, _part_for(sphere, part, part.w)
+        is_zero = entries == 0
+        if vectors.axes:
+            is_zero = part.xp.all(is_zero, axis=vectors.axes, keepdims=True)
+        ray = astype(cone.ray(vectors), entries.dtype)
+        return part.xp.where(is_zero & vectors.is_finite, ray, entries)
+
+    @property
+    def _cone(self) -> Constraint:
+        """The one of both that is applied first, where they are in an order."""
+        return self._ordered[0] if self._ordered is not None else self.first
+
+    @property
+    def _scaling(self) -> Constraint:
+        """The one that is applied to what is left."""
+        return self._ordered[1] if self._ordered is not None else self.second
+
     def _in_order(self, part: Part, ordered: tuple[Constraint, Constraint]) -> Steps:
         entries = part.w
         for each in ordered:
@@ -235,6 +289,17 @@ class Intersection(Constraint):
         unknown = part.xp.astype(~part.xp.isfinite(part.w), part.wide.dtype)
         (count,) = yield (part.total(unknown),)
         return entries, count > 0
+
+    def ray(self, part: Part) -> Array:
+        """Return the nearest direction inside the cone of vectors that have none there.
+
+        Args:
+            part: The weight, of whole vectors, which the projection makes zero.
+
+        Returns:
+            Entries of vectors of norm 1, of which one is not zero.
+        """
+        return ray_of_entries(part, self.interval)
 
     def project_tangent(self, part: Part, gradient: Array) -> Steps:
         """Return the gradient along which a weight stays in both.
@@ -254,8 +319,13 @@ class Intersection(Constraint):
                 gradient = yield from tangent_steps(each, _part_for(each, part, part.w), gradient)
             return gradient
 
+        # How far apart the two leave entries, some rounds before the end.
+        xp, sizes = part.xp, part.xp.abs(part.finite)
+        largest = xp.max(sizes, axis=part.axes, keepdims=True) if part.axes else sizes
+        leeway = _NEAR * _tolerance(part) * largest + xp.zeros_like(sizes)
+
         def onto(each: Constraint) -> Any:
-            inner = _part_for(each, part, part.w)
+            inner = _part_for(each, part, part.w, leeway)
             return lambda values: tangent_whole(each, inner, values)
 
         return alternate(onto(self.first), onto(self.second), gradient, part.axes, _tolerance(part))
@@ -274,13 +344,23 @@ class Intersection(Constraint):
         return f"{self.first!r} & {second}"
 
 
-def _part_for(constraint: Constraint, part: Part, entries: Array) -> Part:
+def _part_for(
+    constraint: Constraint, part: Part, entries: Array, leeway: Array | float = 0.0
+) -> Part:
     """Return a part as one of the two sees it."""
     inside = part.w.shape[part.stacked :]
     axes = tuple(part.stacked + axis for axis in block_axes(constraint, inside))
     length = part.length if axes == part.axes else None
     owner = type(constraint).__name__
-    return Part(entries, axes, owner, length=length, place=part.place, stacked=part.stacked)
+    return Part(
+        entries,
+        axes,
+        owner,
+        length=length,
+        place=part.place,
+        stacked=part.stacked,
+        leeway=leeway,
+    )
 
 
 def _projected(constraint: Constraint, part: Part, values: Array) -> Array:
@@ -293,28 +373,3 @@ def _tolerance(part: Part) -> float:
     """Return how far apart, relatively, what was projected onto either may be."""
     computed = float(part.xp.finfo(part.wide.dtype).eps)
     return max(part.precision.slack / 4, 4 * computed)
-
-
-def _interval(constraint: Constraint) -> tuple[Any, Any] | None:
-    """Return between what a constraint keeps entries; None where that is not known."""
-    if isinstance(constraint, Mask):
-        return np.where(constraint.mask, -np.inf, 0.0), np.where(constraint.mask, np.inf, 0.0)
-    if isinstance(constraint, Box):
-        low = -np.inf if constraint.lower is None else constraint.lower
-        return low, np.inf if constraint.upper is None else constraint.upper
-    return (0.0, np.inf) if isinstance(constraint, NonNeg) else None
-
-
-def _refuse_empty(first: Constraint, second: Constraint) -> None:
-    """Raise if no entry satisfies both constraints, where they are of single entries."""
-    one, other = _interval(first), _interval(second)
-    if one is None or other is None:
-        return
-    try:
-        is_empty = np.any(np.maximum(one[0], other[0]) > np.minimum(one[1], other[1]))
-    except ValueError:  # arrays of shapes that do not fit, of which a weight's shape tells
-        return
-    if is_empty:
-        raise InvalidArgumentError(
-            "Intersection", "second", second, f"such that a weight satisfies {first!r}, too"
-        )

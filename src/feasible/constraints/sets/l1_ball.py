@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from feasible.backends import Array
-from feasible.constraints.axes import Axis, check_axis
-from feasible.constraints.base import Constraint
+from feasible.constraints.axes import Axis
 from feasible.constraints.euclidean import real_product
 from feasible.constraints.gate import Measurement, measure_steps
 from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.parts import Part, Steps
-from feasible.constraints.radii import (
-    check_radius,
-    check_radius_shape,
-    initial_radius,
-    radius_bounds,
-)
-from feasible.constraints.thresholds import lowered, tangent_threshold
+from feasible.constraints.radii import RadiusConstraint, radius_bounds
+from feasible.constraints.thresholds import held_from, lowered, tangent_threshold
 
 
 @CONSTRAINTS.built_in("l1ball", of_keras=False)
-class L1Ball(Constraint):
+class L1Ball(RadiusConstraint):
     """Keep the sum of each vector's absolute values at or below a radius.
 
     It solves ``min ||v - w||  s.t.  sum(|v|) <= radius``: of a longer vector each absolute value is
@@ -55,43 +48,17 @@ class L1Ball(Constraint):
     is_convex = True
 
     def __init__(self, radius: Any = 1, axis: Axis = 0) -> None:
-        self.radius = check_radius("L1Ball", radius)
-        self.axis = check_axis("L1Ball", axis)
+        super().__init__(radius, axis)
 
     @property
     def bounds(self) -> tuple[float, float]:
         """Zero, and the largest radius."""
         return 0.0, radius_bounds(self.radius)[1]
 
-    def check_shape(self, shape: Sequence[int]) -> None:
-        """Raise if a weight of this shape cannot be constrained.
-
-        Args:
-            shape: The weight's shape.
-
-        Raises:
-            ValueError: If it does not have the axes, or the radius is not one a vector.
-        """
-        super().check_shape(shape)
-        check_radius_shape(self, shape)
-
     @property
-    def needs_initial_weight(self) -> bool:
-        """Whether the radius is what vectors have when this is declared."""
-        return isinstance(self.radius, str)
-
-    def declared_for(self, w: Array) -> Constraint:
-        """Return this constraint, its radius the sums that a weight's vectors have.
-
-        Args:
-            w: The weight, in the layout in which the constraint counts axes.
-
-        Returns:
-            A constraint whose radius is known.
-        """
-        if not isinstance(self.radius, str):
-            return self
-        return self.replace(radius=initial_radius(self, w))
+    def interval(self) -> tuple[float, float]:
+        """The largest radius, to either side."""
+        return -self.bounds[1], self.bounds[1]
 
     def project(self, part: Part) -> Array:
         """Return the entries, their absolute values lowered by a threshold.
@@ -143,7 +110,8 @@ class L1Ball(Constraint):
         xp, entries = part.xp, part.finite_blocks
         descent, sizes = -part.blocks(gradient), xp.abs(entries)
         radius, slack = self._radius(part), 4 * part.precision.slack
-        held, moduli = sizes > slack * radius, xp.abs(descent)
+        least = held_from(radius, part.precision, part.length) + part.leeway_blocks
+        held, moduli = sizes > least, xp.abs(descent)
         signs = entries / xp.where(held, sizes, 1.0)
         outward = real_product(part, signs, descent)
         lowest = tangent_threshold(held, outward, moduli)

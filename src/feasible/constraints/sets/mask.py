@@ -13,6 +13,7 @@ from feasible.constraints.array_arguments import check_array
 from feasible.constraints.base import Constraint
 from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.parts import Part
+from feasible.constraints.rays import ray_of_entries
 
 
 @CONSTRAINTS.built_in("mask", of_keras=False)
@@ -44,12 +45,18 @@ class Mask(Constraint):
     is_convex = True
     is_cone = True
     is_entrywise = True
+    has_ray = True
 
     def __init__(self, mask: Any) -> None:
         array = check_array("Mask", "mask", mask)
         if not np.isin(array, (0, 1)).all():
             raise InvalidArgumentError("Mask", "mask", mask, "an array of booleans, or of 0 and 1")
         self.mask = array.astype(np.bool_)
+
+    @property
+    def interval(self) -> tuple[Any, Any]:
+        """Zero twice where the mask says so, and anything elsewhere."""
+        return np.where(self.mask, -np.inf, 0.0), np.where(self.mask, np.inf, 0.0)
 
     def project(self, part: Part) -> Array:
         """Return the entries with zeros under the mask.
@@ -61,6 +68,17 @@ class Mask(Constraint):
             The entries.
         """
         return part.xp.where(part.array(self.mask), part.w, part.xp.zeros_like(part.w))
+
+    def ray(self, part: Part) -> Array:
+        """Return the nearest direction inside the cone of vectors that have none there.
+
+        Args:
+            part: The weight, of whole vectors, which the projection makes zero.
+
+        Returns:
+            Entries of vectors of norm 1, of which one is not zero.
+        """
+        return ray_of_entries(part, self.interval)
 
     def project_tangent(self, part: Part, gradient: Array) -> Array:
         """Return the gradient with zeros under the mask.

@@ -41,6 +41,7 @@ class Monotone(Constraint):
     tangent_by_default = True
     is_convex = True
     is_cone = True
+    has_ray = True
 
     def __init__(self, increasing: bool = True, axis: Axis = 0) -> None:
         if not isinstance(increasing, bool):
@@ -86,6 +87,17 @@ class Monotone(Constraint):
         steps = xp.min(sign * (entries[1:, ...] - entries[:-1, ...]), axis=0)
         return Measurement(xp.reshape(sign * steps, found.violations.shape), found.violations)
 
+    def ray(self, part: Part) -> Array:
+        """Return the nearest direction inside the cone of vectors that have none there.
+
+        Args:
+            part: The weight, of whole vectors, which the projection makes zero.
+
+        Returns:
+            Entries of vectors that are even, which no other direction is nearer than.
+        """
+        return part.xp.ones_like(part.wide)
+
     def project_tangent(self, part: Part, gradient: Array) -> Array:
         """Return the gradient, of entries that are equal in such an order that they stay so.
 
@@ -97,7 +109,8 @@ class Monotone(Constraint):
             The projected gradient.
         """
         sign = -1.0 if self.increasing else 1.0
-        entries = part.blocks(part.wide)
-        is_tied = entries[1:, ...] == entries[:-1, ...]
+        entries = part.blocks(part.finite)
+        steps, leeway = part.xp.abs(entries[1:, ...] - entries[:-1, ...]), part.leeway_blocks
+        is_tied = steps <= (leeway if isinstance(leeway, float) else leeway[1:, ...])
         directions = sign * part.blocks(gradient)
         return part.unblocked(sign * isotonic_regression(directions, is_tied))

@@ -55,6 +55,11 @@ class NofM(Constraint):
             raise InvalidArgumentError("NofM", "n", n, f"at most m, which is {self.m}")
 
     @property
+    def has_ray(self) -> bool:
+        """Whether the first entry alone is a nearest direction: of zero vectors, if any is."""
+        return self.n > 0
+
+    @property
     def bounds(self) -> tuple[float, float]:
         """Zero, and n."""
         return 0.0, float(self.n)

@@ -10,6 +10,7 @@ from feasible.constraints.base import Constraint
 from feasible.constraints.gate import Measurement
 from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.parts import Part, Steps
+from feasible.constraints.rays import ray_of_entries
 
 
 @CONSTRAINTS.built_in("nonneg")
@@ -31,9 +32,15 @@ class NonNeg(Constraint):
     is_convex = True
     is_cone = True
     is_entrywise = True
+    has_ray = True
 
     @property
     def bounds(self) -> tuple[float, float]:
+        """Zero, and no largest entry."""
+        return 0.0, math.inf
+
+    @property
+    def interval(self) -> tuple[float, float]:
         """Zero, and no largest entry."""
         return 0.0, math.inf
 
@@ -64,6 +71,17 @@ class NonNeg(Constraint):
         wide = part.wide
         return Measurement(part.w, part.xp.where(wide >= 0, part.xp.zeros_like(wide), -wide))
 
+    def ray(self, part: Part) -> Array:
+        """Return the nearest direction inside the cone of vectors that have none there.
+
+        Args:
+            part: The weight, of whole vectors, which the projection makes zero.
+
+        Returns:
+            Entries of vectors of norm 1, of which one is not zero.
+        """
+        return ray_of_entries(part, self.interval)
+
     def project_tangent(self, part: Part, gradient: Array) -> Array:
         """Return the gradient, zero where an entry at zero would become negative.
 
@@ -74,7 +92,7 @@ class NonNeg(Constraint):
         Returns:
             The projected gradient.
         """
-        outward = (part.w <= 0) & (gradient > 0)
+        outward = (part.wide <= part.leeway) & (gradient > 0)
         return part.xp.where(outward, part.xp.zeros_like(gradient), gradient)
 
     def vector_axes(self, shape: Sequence[int]) -> tuple[int, ...]:

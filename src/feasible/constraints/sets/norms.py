@@ -80,6 +80,11 @@ class NormConstraint(Constraint):
         """The smallest and the largest norm of a feasible vector."""
         return float(self.min_value), float(self.max_value)
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The largest norm, to either side."""
+        return -self.bounds[1], self.bounds[1]
+
     def project(self, part: Part) -> Steps:
         """Return the entries scaled so that each vector's norm is within the bounds.
 

@@ -11,6 +11,7 @@ from feasible.constraints.decompositions import adjoint, eigenvalues, hermitian,
 from feasible.constraints.gate import Measurement, measure_steps
 from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.parts import Part, Steps
+from feasible.constraints.rays import is_first_largest
 from feasible.constraints.square_matrices import SquareConstraint
 
 
@@ -42,6 +43,7 @@ class PositiveSemidefinite(SquareConstraint):
     quantity = "smallest eigenvalue"
     tangent_by_default = True
     is_convex = True
+    has_ray = True
 
     def __init__(self, min_eigenvalue: float = 0, axes: Sequence[int] = (-2, -1)) -> None:
         super().__init__(axes)
@@ -113,6 +115,24 @@ class PositiveSemidefinite(SquareConstraint):
         vectors = vectors * xp.astype(at_bound, vectors.dtype)[..., None, :]
         lowering = positive_part(hermitian(adjoint(vectors) @ symmetric @ vectors))
         return self.as_weight(part, symmetric - vectors @ lowering @ adjoint(vectors))
+
+    def ray(self, part: Part) -> Array:
+        """Return the nearest direction inside the cone of vectors that have none there.
+
+        Args:
+            part: The weight, of whole vectors, which the projection makes zero.
+
+        Returns:
+            Matrices of the eigenvectors of the largest eigenvalues; of several that are one vector
+            together, that of the first of which it is the largest.
+        """
+        own = part.of_block(part.w, self.vector_axes)
+        values, vectors = eigenvalues(self._symmetric(own))
+        largest, top = values[..., -1:, None], vectors[..., :, -1:]
+        several = self.as_weight(own, largest)
+        chosen = is_first_largest(Part(several, part.axes), several)
+        matrices = self.as_weight(own, top @ adjoint(top))
+        return part.xp.where(chosen, matrices, part.xp.zeros_like(matrices))
 
     def _symmetric(self, part: Part) -> Array:
         wide = part.wide

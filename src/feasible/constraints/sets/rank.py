@@ -51,6 +51,11 @@ class Rank(MatrixConstraint):
         self.max_rank = check_integer("Rank", "max_rank", max_rank, minimum=0)
 
     @property
+    def has_ray(self) -> bool:
+        """Whether the first entry alone is a nearest direction: of zero vectors, if any is."""
+        return self.max_rank > 0
+
+    @property
     def bounds(self) -> tuple[float, float]:
         """Zero, and the largest rank."""
         return 0.0, float(self.max_rank)

@@ -9,7 +9,7 @@ from feasible.constraints.base import Constraint
 from feasible.constraints.gate import Measurement, measure_steps
 from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.parts import Part, Steps
-from feasible.constraints.thresholds import lowered, tangent_threshold
+from feasible.constraints.thresholds import held_from, lowered, tangent_threshold
 
 
 @CONSTRAINTS.built_in("simplex", of_keras=False)
@@ -52,6 +52,11 @@ class Simplex(Constraint):
         """The sum, twice."""
         return float(self.total), float(self.total)
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Zero, and the sum."""
+        return 0.0, float(self.total)
+
     def project(self, part: Part) -> Array:
         """Return the entries lowered by a threshold, and none below zero.
 
@@ -90,6 +95,8 @@ class Simplex(Constraint):
             The projected gradient.
         """
         xp, descent = part.xp, -part.blocks(gradient)
-        held = part.blocks(part.wide) > 4 * part.precision.slack * self.total
+        # Less than what is even, however many entries share the sum.
+        least = held_from(self.total, part.precision, part.length) + part.leeway_blocks
+        held = part.blocks(part.wide) > least
         left = descent - tangent_threshold(held, descent, descent)
         return part.unblocked(-xp.where(held, left, xp.maximum(left, xp.zeros_like(left))))

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from feasible.backends import Array
-from feasible.constraints.axes import Axis, check_axis
-from feasible.constraints.base import Constraint
+from feasible.constraints.axes import Axis
 from feasible.constraints.euclidean import directions, norms, real_product, squares
 from feasible.constraints.gate import Measurement
 from feasible.constraints.names import CONSTRAINTS
 from feasible.constraints.parts import Part, Steps
-from feasible.constraints.radii import (
-    check_radius,
-    check_radius_shape,
-    initial_radius,
-    radius_bounds,
-)
+from feasible.constraints.radii import RadiusConstraint, radius_bounds
 
 
 @CONSTRAINTS.built_in("sphere", of_keras=False)
-class Sphere(Constraint):
+class Sphere(RadiusConstraint):
     """Keep the Euclidean norm of each vector at a radius.
 
     It solves ``min ||v - w||  s.t.  ||v|| = radius``: ``v = radius * w / ||w||``. The sphere is not
@@ -54,43 +47,17 @@ class Sphere(Constraint):
     is_scaling = True
 
     def __init__(self, radius: Any = 1, axis: Axis = 0) -> None:
-        self.radius = check_radius("Sphere", radius)
-        self.axis = check_axis("Sphere", axis)
+        super().__init__(radius, axis)
 
     @property
     def bounds(self) -> tuple[float, float]:
         """The smallest and the largest radius."""
         return radius_bounds(self.radius)
 
-    def check_shape(self, shape: Sequence[int]) -> None:
-        """Raise if a weight of this shape cannot be constrained.
-
-        Args:
-            shape: The weight's shape.
-
-        Raises:
-            ValueError: If it does not have the axes, or the radius is not one a vector.
-        """
-        super().check_shape(shape)
-        check_radius_shape(self, shape)
-
     @property
-    def needs_initial_weight(self) -> bool:
-        """Whether the radius is what vectors have when this is declared."""
-        return isinstance(self.radius, str)
-
-    def declared_for(self, w: Array) -> Constraint:
-        """Return this constraint, its radius the norms that a weight's vectors have.
-
-        Args:
-            w: The weight, in the layout in which the constraint counts axes.
-
-        Returns:
-            A constraint whose radius is known.
-        """
-        if not isinstance(self.radius, str):
-            return self
-        return self.replace(radius=initial_radius(self, w))
+    def interval(self) -> tuple[float, float]:
+        """The largest radius, to either side."""
+        return -self.bounds[1], self.bounds[1]
 
     def project(self, part: Part) -> Any:
         """Return the entries scaled so that each vector's norm is the radius.

@@ -37,6 +37,7 @@ class Symmetric(SquareConstraint):
     tangent_by_default = True
     is_convex = True
     is_cone = True
+    has_ray = True
 
     def __init__(self, axes: Sequence[int] = (-2, -1)) -> None:
         super().__init__(axes)

@@ -50,6 +50,11 @@ class TopK(Constraint):
         self.axis = check_axis("TopK", axis)
 
     @property
+    def has_ray(self) -> bool:
+        """Whether the first entry alone is a nearest direction: of zero vectors, if any is."""
+        return self.k > 0
+
+    @property
     def bounds(self) -> tuple[float, float]:
         """Zero, and k."""
         return 0.0, float(self.k)

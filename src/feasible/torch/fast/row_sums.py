@@ -9,9 +9,8 @@ from llvmlite import ir
 from numba import float32, float64, int32, njit
 from numba.extending import intrinsic
 
-from feasible.torch.fast.loops import _WIDE, _inner, _read, _stored
+from feasible.torch.fast.loops import _OPTIONS, _WIDE, _inner, _read, _stored
 
-_OPTIONS = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 _lanes = njit(**_OPTIONS, _nrt=False, fastmath={"reassoc", "contract", "nsz"})
 # In the order that is written, also within the above: else options are those of who calls first.
 _in_order = njit(**_OPTIONS, _nrt=False, fastmath=False)

@@ -27,12 +27,9 @@ from feasible.constraints import (
     UnitNorm,
 )
 from feasible.constraints.precision import Precision, precision
-from feasible.torch.fast.loop_plan import LoopSizes, loops_for, sizes_of
+from feasible.constraints.thresholds import held_from
+from feasible.torch.fast.loop_plan import _ALONE, _SHARED, LoopSizes, loops_for, sizes_of
 
-# So many entries are projected sooner by one thread than it takes to wake another up.
-_ALONE = 1 << 15
-# Larger weights are not given to threads one each, but each to all of them.
-_SHARED = 1 << 18
 # Elementwise sets go over memory in rows of so many entries.
 _ROW = 4096
 
@@ -174,7 +171,7 @@ def gradient_plan(constraint: Any, stored: Tensor, axes: tuple[int, ...]) -> Set
         return None
     if tangent is None:
         return _plan("sums", stored.dtype, sizes, "SHIFT", (0.0, 0.0, 0.0))
-    found = tangent(constraint, precision("", stored))
+    found = tangent(constraint, precision("", stored), sizes.along)
     return None if found is None else _plan("gradients", stored.dtype, sizes, *found)
 
 
@@ -242,7 +239,8 @@ SETS: dict[type, Callable[[Any, Precision, LoopSizes], _Found]] = {
 }
 
 
-def _norm_tangent(constraint: NormConstraint, stored: Precision) -> _Found:
+def _norm_tangent(constraint: NormConstraint, stored: Precision, length: int) -> _Found:
+    del length
     slack = 4 * stored.slack
     return "NORM_TANGENT", (
         constraint.min_value * (1 + slack),
@@ -250,23 +248,25 @@ def _norm_tangent(constraint: NormConstraint, stored: Precision) -> _Found:
     )
 
 
-def _sphere_tangent(constraint: Sphere, stored: Precision) -> _Found:
-    del constraint, stored
+def _sphere_tangent(constraint: Sphere, stored: Precision, length: int) -> _Found:
+    del constraint, stored, length
     return "NORM_TANGENT", (math.inf, 0.0)
 
 
-def _l1_tangent(constraint: L1Ball, stored: Precision) -> _Found:
+def _l1_tangent(constraint: L1Ball, stored: Precision, length: int) -> _Found:
     if not isinstance(constraint.radius, int | float):
         return None
-    slack = 4 * stored.slack
-    return "L1_TANGENT", (slack * constraint.radius, constraint.radius * (1 - slack))
+    radius: Any = constraint.radius
+    held = held_from(radius, stored, length)
+    return "L1_TANGENT", (held, radius * (1 - 4 * stored.slack))
 
 
-def _simplex_tangent(constraint: Simplex, stored: Precision) -> _Found:
-    return "SIMPLEX_TANGENT", (4 * stored.slack * constraint.total,)
+def _simplex_tangent(constraint: Simplex, stored: Precision, length: int) -> _Found:
+    held: Any = held_from(constraint.total, stored, length)
+    return "SIMPLEX_TANGENT", (held,)
 
 
-TANGENTS: dict[type, Callable[[Any, Precision], _Found]] = {
+TANGENTS: dict[type, Callable[[Any, Precision, int], _Found]] = {
     **dict.fromkeys((MaxNorm, MinMaxNorm, NormConstraint, UnitNorm), _norm_tangent),
     L1Ball: _l1_tangent,
     Simplex: _simplex_tangent,
