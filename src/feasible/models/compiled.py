@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from feasible.arguments import InvalidArgumentError, check_choice
+from feasible.layers.added_losses import losses_of
 from feasible.layers.modes import in_mode
-from feasible.layers.penalties import losses_of
 from feasible.metrics import Metric
 from feasible.models import data, optimizers
 from feasible.models.compiled_loss import CompiledLoss
