@@ -10,27 +10,26 @@ from torch.utils.data import TensorDataset
 from feasible.models.class_weights import class_weight_table, weights_of_classes
 from feasible.models.data import (
     concatenate_outputs,
-    loader,
     split_off_validation,
     unpack,
-    validation_loader,
 )
+from feasible.models.data_sources import batches_of, validation_batches
 
 X = np.arange(20.0).reshape(10, 2)
 
 
 def test_arrays_become_tensors_in_pytorch_precision():
-    (x, y), *_ = loader(X, np.arange(10, dtype=np.uint8), batch_size=4)
+    (x, y), *_ = batches_of(X, np.arange(10, dtype=np.uint8), batch_size=4)
     assert (x.dtype, y.dtype) == (torch.float32, torch.uint8)
     assert x.tolist() == X[:4].tolist()
-    ((x,),) = loader(torch.tensor(X), batch_size=10)
+    ((x,),) = batches_of(torch.tensor(X), batch_size=10)
     assert x.dtype == torch.float64  # a tensor's dtype is the user's choice
 
 
 def test_all_of_a_batch_is_taken_at_once_and_from_the_same_places():
     torch.manual_seed(0)
     seen = []
-    for x, y, weight in loader(X, {"a": X[:, 0]}, X[:, 1], batch_size=3, shuffle=True):
+    for x, y, weight in batches_of(X, {"a": X[:, 0]}, X[:, 1], batch_size=3, shuffle=True):
         assert (x[:, 0] == y["a"]).all()
         assert (x[:, 1] == weight).all()
         seen.extend(weight.tolist())
@@ -39,13 +38,13 @@ def test_all_of_a_batch_is_taken_at_once_and_from_the_same_places():
 
 
 def test_a_dataset_is_batched():
-    sizes = [len(x) for (x,) in loader(TensorDataset(torch.ones(70, 1)))]
+    sizes = [len(x) for (x,) in batches_of(TensorDataset(torch.ones(70, 1)))]
     assert sizes == [32, 32, 6]
 
 
 def test_validation_data_comes_as_a_tuple_or_a_dataset():
-    assert [len(batch) for batch in validation_loader((X, X, X[:, 0]), 5)] == [3, 3]
-    assert [len(batch) for batch in validation_loader(TensorDataset(torch.tensor(X)), 5)] == [1, 1]
+    assert [len(batch) for batch in validation_batches((X, X, X[:, 0]), 5)] == [3, 3]
+    assert [len(batch) for batch in validation_batches(TensorDataset(torch.tensor(X)), 5)] == [1, 1]
 
 
 @pytest.mark.parametrize(("fraction", "kept"), [(0.1, 9), (0.25, 7), (0.34, 6), (0.8, 1)])

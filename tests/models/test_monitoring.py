@@ -30,8 +30,9 @@ def model() -> Sequential:
 
 
 def test_fit_is_monitored_and_logged(tmp_path: Path) -> None:
-    logger, callback, trained = CSVLogger(tmp_path), MonitorCallback(every=2), model()
-    trained.fit(X, X[:, :1], batch_size=8, epochs=2, verbose=0, callbacks=[callback], logger=logger)
+    logger, trained = CSVLogger(tmp_path), model()
+    callback = MonitorCallback(every=2, loggers=[logger])
+    trained.fit(X, X[:, :1], batch_size=8, epochs=2, verbose=0, callbacks=[callback])
     samples = callback.monitor.records()
     assert [sample.step for sample in samples] == [2, 4, 6, 8, 10, 12]
     assert {sample.parameter for sample in samples} == {*constraints_of(trained)}

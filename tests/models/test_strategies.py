@@ -39,3 +39,10 @@ def test_lightning_with_fully_shard(tmp_path: Path) -> None:
     assert (first["world"], first["ok"], second["ok"]) == (2, True, True)
     assert first["worst_norm"] == pytest.approx(0.05, rel=1e-5)
     assert [first["stored"], second["stored"]] == [[4, 4], [3, 4]]
+
+
+def test_fit_sharded(tmp_path: Path) -> None:
+    first, second = run("fit_sharded.py", tmp_path)
+    assert (first["world"], first["ok"], second["ok"]) == (2, True, True)
+    assert [first["stored"], second["stored"]] == [[4, 4], [3, 4]]
+    assert first["loss"] == second["loss"]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import pickle
 import signal
 
 import lightning.pytorch as lightning
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from feasible import MaxNorm, MinMaxNorm, NonNeg, UnitNorm
+from feasible.callbacks import BackupAndRestore, Callback, EarlyStopping, ReduceLROnPlateau
 from feasible.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten
 from feasible.models import Sequential
 from feasible.torch import constrain, constraints_of, project
@@ -33,20 +32,21 @@ class Watching(Callback):
     """Checks every constrained weight after each batch, and counts how often weights changed."""
 
     def __init__(self):
+        super().__init__()
         self.batches = self.changes = 0
         self.before = None
 
-    def on_train_batch_start(self, trainer, pl_module, *others):
-        self.before = next(pl_module.model.parameters()).detach().clone()
+    def on_train_batch_begin(self, batch, logs=None):
+        self.before = next(self.model.parameters()).detach().clone()
 
-    def on_train_batch_end(self, trainer, pl_module, *others):
+    def on_train_batch_end(self, batch, logs=None):
         self.batches += 1
-        self.changes += not torch.equal(self.before, next(pl_module.model.parameters()))
-        assert len(constraints_of(pl_module.model)) == 5
-        assert_feasible(pl_module.model)
+        self.changes += not torch.equal(self.before, next(self.model.parameters()))
+        assert len(constraints_of(self.model)) == 5
+        assert_feasible(self.model)
 
 
-def constrained() -> Sequential:
+def constrained(**options) -> Sequential:
     torch.manual_seed(0)
     model = Sequential(
         [
@@ -60,7 +60,7 @@ def constrained() -> Sequential:
     model(IMAGES[:1])
     constrain(model, {"linear.weight": MinMaxNorm(0.2, 0.4)})
     model.compile(
-        {"class_name": "adam", "config": {"learning_rate": 0.05}},
+        {"class_name": "adam", "config": {"learning_rate": 0.05, **options}},
         "sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
@@ -68,20 +68,24 @@ def constrained() -> Sequential:
 
 
 @pytest.mark.parametrize(
-    ("options", "steps"),
+    ("of_optimizer", "of_fit", "steps"),
     [
-        ({}, 16),
-        ({"accumulate_grad_batches": 3}, 6),  # the last batch of an epoch steps too
-        ({"precision": "bf16-mixed"}, 16),
-        ({"precision": "16-mixed"}, 16),
-        ({"gradient_clip_val": 0.1}, 16),
-        ({"accumulate_grad_batches": 3, "precision": "bf16-mixed", "gradient_clip_val": 0.1}, 6),
+        ({}, {}, 16),
+        ({"gradient_accumulation_steps": 3}, {}, 5),
+        ({}, {"precision": "bf16-mixed"}, 16),
+        ({}, {"precision": "16-mixed"}, 16),
+        ({"clipnorm": 0.1}, {}, 16),
+        (
+            {"gradient_accumulation_steps": 3, "clipnorm": 0.1},
+            {"precision": "bf16-mixed", "accelerator": "cpu"},
+            5,
+        ),
     ],
     ids=str,
 )
-def test_weights_are_feasible_after_each_batch(options, steps):
+def test_weights_are_feasible_after_each_batch(of_optimizer, of_fit, steps):
     watching = Watching()
-    model = constrained()
+    model = constrained(**of_optimizer)
     project(model)
     history = model.fit(
         IMAGES,
@@ -91,21 +95,22 @@ def test_weights_are_feasible_after_each_batch(options, steps):
         validation_split=0.03,
         verbose=0,
         callbacks=watching,
-        **options,
+        **of_fit,
     )
     assert (watching.batches, watching.changes) == (16, steps)
     assert np.isfinite(history.history["loss"]).all()
     assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
 
 
-@pytest.mark.parametrize(("accumulated", "steps"), [(1, 8), (4, 2)])
+@pytest.mark.parametrize(("accumulated", "steps"), [(None, 8), (4, 2)])
 def test_a_rate_acts_once_a_step(accumulated, steps):
     model = Sequential([Dense(1, use_bias=False, kernel_constraint=MinMaxNorm(0, 1, rate=0.5))])
     model(np.ones((1, 2)))
     model.set_weights([np.array([[9.0], [0.0]])])
-    model.compile({"class_name": "sgd", "config": {"learning_rate": 0}}, "mse")
+    options = {"learning_rate": 0, "gradient_accumulation_steps": accumulated}
+    model.compile({"class_name": "sgd", "config": options}, "mse")
     x = np.ones((8, 2))
-    model.fit(x, x[:, :1], batch_size=1, accumulate_grad_batches=accumulated, verbose=0)
+    model.fit(x, x[:, :1], batch_size=1, verbose=0)
     assert model.get_weights()[0][0, 0] == pytest.approx(1 + 8 / 2**steps)
 
 
@@ -194,13 +199,15 @@ def test_a_lightning_module_with_two_optimizers_stays_feasible():
 
 
 class Interrupting(Callback):
-    """Raises in the middle of an epoch, or as it ends."""
+    """Raises after some batches."""
 
-    def __init__(self, error, epoch, batch):
-        self.error, self.epoch, self.batch = error, epoch, batch
+    def __init__(self, error, batches):
+        super().__init__()
+        self.error, self.left = error, batches
 
-    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
-        if (trainer.current_epoch, batch_idx) == (self.epoch, self.batch):
+    def on_train_batch_end(self, batch, logs=None):
+        self.left -= 1
+        if not self.left:
             raise self.error
 
 
@@ -234,66 +241,116 @@ def run(data, **options):
     return model, model.fit(**data(), epochs=4, verbose=0, **options)
 
 
-def assert_same_run(found, wanted):
+def assert_same_end(found, wanted):
     for name, value in found[0].state_dict().items():
         assert torch.equal(value, wanted[0].state_dict()[name]), name
-    assert found[1].history == wanted[1].history
-    assert found[1].epoch == wanted[1].epoch == [0, 1, 2, 3]
+    count = len(found[1].epoch)
+    assert count
+    assert found[1].epoch == wanted[1].epoch[-count:]
+    for name, values in found[1].history.items():
+        assert values == wanted[1].history[name][-count:], name
+
+
+def in_small_batches():
+    return {**in_memory(), "batch_size": 4}
+
+
+def from_a_generator():
+    def batches():
+        while True:
+            order = np.random.permutation(60)[:8]
+            yield IMAGES[order], CLASSES[order]
+
+    return {"x": batches(), "steps_per_epoch": 8}
 
 
 VALIDATION = {"validation_data": (IMAGES[:20], CLASSES[:20])}
+
+
+def watchers():
+    return [
+        ReduceLROnPlateau("loss", patience=1, min_delta=0.1),
+        EarlyStopping("loss", patience=2, min_delta=0.05, restore_best_weights=True),
+    ]
 
 
 @pytest.mark.parametrize(
     ("data", "options", "saving"),
     [
         (in_memory, {}, {}),
-        (in_memory, {"accumulate_grad_batches": 3, "class_weight": {0: 2.0}}, {}),
-        (in_memory, VALIDATION, {"monitor": "val_loss"}),
-        (in_memory, VALIDATION, {"save_on_train_epoch_end": True}),
-        (from_a_loader, VALIDATION, {}),
-        (from_a_loader, {}, {"every_n_epochs": 2}),
+        (in_memory, {"class_weight": {0: 2.0}, **VALIDATION}, {"save_freq": 3}),
+        (in_small_batches, {"steps_per_epoch": 5}, {"save_freq": 1}),
+        (from_a_loader, VALIDATION, {"save_freq": 5}),
+        (from_a_loader, {}, {}),
     ],
 )
-@pytest.mark.parametrize("batch", [3, 7], ids=["in the middle", "at the end"])
+@pytest.mark.parametrize("batches", [13, 16, 17], ids=["within", "at the end", "at the beginning"])
 def test_a_resumed_run_ends_bit_for_bit_where_the_uninterrupted_one_does(
-    tmp_path, data, options, saving, batch
+    tmp_path, data, options, saving, batches
 ):
     torch.manual_seed(1)
-    wanted = run(data, **options)
+    wanted = run(data, callbacks=watchers(), **options)
     torch.manual_seed(1)
-    checkpoint = ModelCheckpoint(tmp_path, "{epoch}", save_top_k=-1, **saving)
-    cut = Interrupting(OSError("power cut"), 2, batch)
+    backup = BackupAndRestore(tmp_path / "backup", **saving)
+    cut = Interrupting(OSError("power cut"), batches)
     with pytest.raises(OSError, match="power cut"):
-        run(data, callbacks=[checkpoint, cut], **options)
+        run(data, callbacks=[backup, *watchers(), cut], **options)
     torch.manual_seed(99)  # another process knows nothing of the first one's numbers
     np.random.seed(5)
-    found = run(data, ckpt_path=str(tmp_path / "epoch=1.ckpt"), **options)
-    assert_same_run(found, wanted)
+    backup = BackupAndRestore(tmp_path / "backup", **saving)
+    # As many callbacks, so that they are known to be the same.
+    found = run(data, callbacks=[backup, *watchers(), Callback()], **options)
+    assert_same_end(found, wanted)
+    assert not (tmp_path / "backup").exists()
+
+
+def test_a_generator_goes_on_where_it_was(tmp_path):
+    def fitted(*callbacks):
+        return run(from_a_generator, callbacks=[*callbacks])
+
+    torch.manual_seed(1)
+    np.random.seed(1)
+    wanted = fitted()
+    torch.manual_seed(1)
+    np.random.seed(1)
+    with pytest.raises(OSError, match="power cut"):
+        fitted(BackupAndRestore(tmp_path, 3), Interrupting(OSError("power cut"), 13))
+    np.random.seed(7)
+    assert_same_end(fitted(BackupAndRestore(tmp_path, 3)), wanted)
 
 
 def test_a_run_that_ended_can_be_extended(tmp_path):
     torch.manual_seed(1)
     wanted = run(in_memory)
     torch.manual_seed(1)
-    resumable().fit(
-        **in_memory(), epochs=2, verbose=0, callbacks=ModelCheckpoint(tmp_path, "{epoch}")
-    )
-    assert_same_run(run(in_memory, ckpt_path=str(tmp_path / "epoch=1.ckpt")), wanted)
+    backup = BackupAndRestore(tmp_path, delete_checkpoint=False)
+    resumable().fit(**in_memory(), epochs=2, verbose=0, callbacks=backup)
+    found = run(in_memory, callbacks=backup)
+    assert found[1].epoch == [2, 3]
+    assert_same_end(found, wanted)
 
 
-def test_checkpoints_are_read_without_running_what_they_hold(tmp_path):
-    run(in_memory, callbacks=ModelCheckpoint(tmp_path, "last"))
-    checkpoint = torch.load(tmp_path / "last.ckpt", weights_only=True)
-    assert checkpoint["state_dict"]["_extra_state"]["epoch"] == [0, 1, 2, 3]
+def test_what_cannot_be_gone_on_from_is_an_error(tmp_path):
+    backup = BackupAndRestore(tmp_path, delete_checkpoint=False)
+    run(in_memory, callbacks=backup)
+    other = Sequential([Flatten(), Dense(3, "softmax")])
+    other.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.raises(ValueError, match="of another model"):
+        other.fit(**in_memory(), verbose=0, callbacks=backup)
+    (tmp_path / "latest.pt").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match="remove it to begin anew"):
+        run(in_memory, callbacks=backup)
+    torch.save({"hostile": Interrupting(None, 0)}, tmp_path / "latest.pt")
+    with pytest.raises(ValueError, match="Interrupting"):
+        run(in_memory, callbacks=backup)
 
 
 def test_control_c_is_a_keyboard_interrupt_after_which_one_can_go_on(tmp_path):
     handler = signal.getsignal(signal.SIGINT)
 
     class ControlC(Callback):
-        def on_train_batch_end(self, trainer, *others):
-            if trainer.current_epoch == 1:
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
                 signal.raise_signal(signal.SIGINT)
 
     model = resumable()
@@ -303,19 +360,3 @@ def test_control_c_is_a_keyboard_interrupt_after_which_one_can_go_on(tmp_path):
     assert not model.training
     assert_feasible(model[:4])
     assert len(model.fit(**in_memory(), verbose=0).epoch) == 1
-
-
-def test_checkpoints_that_cannot_be_gone_on_from_are_errors(tmp_path):
-    in_the_middle = ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=3, save_top_k=-1)
-    run(in_memory, callbacks=in_the_middle)
-    with pytest.raises(ValueError, match="made in the middle of an epoch"):
-        run(in_memory, ckpt_path=str(tmp_path / "step=3.ckpt"))
-    path = tmp_path / "foreign.ckpt"
-    checkpoint = torch.load(tmp_path / "step=3.ckpt", weights_only=True)
-    del checkpoint["feasible"]
-    torch.save(checkpoint, path)
-    with pytest.raises(ValueError, match="one that `fit` did not make"):
-        run(in_memory, ckpt_path=str(path))
-    torch.save({**checkpoint, "hostile": Interrupting(None, 0, 0)}, path)
-    with pytest.raises(pickle.UnpicklingError, match="Interrupting"):
-        run(in_memory, ckpt_path=str(path))

@@ -12,10 +12,9 @@ import keras
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch.callbacks import EMAWeightAveraging
 
 import feasible
-from feasible import MaxNorm, UnitNorm, constraints, layers
+from feasible import MaxNorm, UnitNorm, constraints, layers, optimizers
 from feasible.torch import check
 
 X = np.random.default_rng(0).normal(size=(32, 4)).astype(np.float32)
@@ -63,7 +62,8 @@ def test_keras_applies_constraints_on_micro_batches() -> None:
     count, calls = counting()
     model = ours(count)
     calls.clear()  # a callable is tried once where it is declared
-    model.fit(X, Y, batch_size=4, accumulate_grad_batches=4, verbose=0)
+    model.compile(optimizers.SGD(0.1, gradient_accumulation_steps=4), "mse")
+    model.fit(X, Y, batch_size=4, verbose=0)
     assert len(calls) == 2
 
 
@@ -81,7 +81,8 @@ def test_a_rate_of_keras_moves_weights_that_no_step_changed() -> None:
     np.testing.assert_allclose(norms(model), 4.25, rtol=1e-5)
     own = ours(towards(constraints), 0.0)
     own.set_weights(large)
-    own.fit(X, Y, batch_size=8, accumulate_grad_batches=4, verbose=0)
+    own.compile(optimizers.SGD(0.0, gradient_accumulation_steps=4), "mse")
+    own.fit(X, Y, batch_size=8, verbose=0)
     np.testing.assert_allclose(norms(own), 6, rtol=1e-5)
 
 
@@ -92,8 +93,9 @@ def test_averages_of_keras_are_infeasible() -> None:
     assert np.abs(norms(model) - 1).max() > 1e-2
 
     own, averaged = ours(UnitNorm(axis="unit"), 0.5), ours(UnitNorm(axis="unit"), 0.5)
-    for one, callbacks in ((own, []), (averaged, [EMAWeightAveraging(decay=0.9)])):
-        one.fit(X, Y, batch_size=8, epochs=4, verbose=0, callbacks=callbacks)
+    averaged.compile(optimizers.SGD(0.5, use_ema=True, ema_momentum=0.9), "mse")
+    for one in (own, averaged):
+        one.fit(X, Y, batch_size=8, epochs=4, verbose=0)
     assert check(averaged).ok
     np.testing.assert_allclose(norms(averaged), 1, rtol=1e-6)
     assert not np.allclose(averaged.get_weights()[0], own.get_weights()[0], atol=1e-2)

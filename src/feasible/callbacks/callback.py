@@ -1,11 +1,10 @@
-"""The base class of callbacks, and the list that calls them."""
+"""The base class of callbacks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-Logs = dict[str, float] | None
+Logs = dict[str, Any] | None
 
 
 class Callback:
@@ -43,6 +42,21 @@ class Callback:
             model: The model.
         """
         self.model = model
+
+    def state(self) -> dict[str, Any]:
+        """Return what `BackupAndRestore` saves of the callback.
+
+        Returns:
+            Numbers, text and tensors by name.
+        """
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what was saved, after `on_train_begin`.
+
+        Args:
+            state: What `state` returned.
+        """
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Called when fit begins.
@@ -167,29 +181,3 @@ class Callback:
             batch: Its number in the epoch, from 0.
             logs: The loss and the metrics so far, by name.
         """
-
-
-class CallbackList:
-    """Calls several callbacks, in order.
-
-    Args:
-        callbacks: The callbacks: ours, or Keras's own, whose hooks have the same names.
-        model: The model.
-        params: What is known of the run.
-    """
-
-    def __init__(self, callbacks: Iterable[Any], model: Any, params: dict[str, Any]) -> None:
-        self.callbacks = list(callbacks)
-        for callback in self.callbacks:
-            callback.set_params(params)
-            callback.set_model(model)
-
-    def call(self, hook: str, *arguments: Any) -> None:
-        """Call one hook of all callbacks.
-
-        Args:
-            hook: Its name, such as ``"on_epoch_end"``.
-            *arguments: What it is called with.
-        """
-        for callback in self.callbacks:
-            getattr(callback, hook)(*arguments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from feasible.arguments import InvalidArgumentError
 from feasible.callbacks.callback import Callback, Logs
@@ -15,8 +16,8 @@ class ModelCheckpoint(Callback):
 
     Args:
         filepath: Where to: a path that ends in ``.keras``, or with `save_weights_only` in
-            ``.weights.h5`` or ``.safetensors``; it may have ``{epoch:02d}`` and values, such as
-            ``{val_loss:.2f}``, in it.
+            ``.weights.h5`` or ``.safetensors``; it may have ``{epoch:02d}``, ``{batch}`` and names
+            of values, such as ``{val_loss:.2f}``, in it.
         monitor: The value that tells which epoch is the best.
         verbose: 1 to say what is saved.
         save_best_only: Whether to save only when the value has become better.
@@ -66,6 +67,14 @@ class ModelCheckpoint(Callback):
         """The best value so far."""
         return self.watched.best
 
+    def state(self) -> dict[str, Any]:
+        """Return what `BackupAndRestore` saves: the best value, and how many batches there were."""
+        return {"best": self.watched.best, "batches": self._batches}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what was saved."""
+        self.watched.best, self._batches = state["best"], state["batches"]
+
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Note the epoch.
 
@@ -84,7 +93,7 @@ class ModelCheckpoint(Callback):
         """
         self._batches += 1
         if self.save_freq != "epoch" and self._batches % int(self.save_freq) == 0:
-            self._save(self._epoch, logs)
+            self._save(self._epoch, batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Save, where that is by epochs.
@@ -94,22 +103,24 @@ class ModelCheckpoint(Callback):
             logs: Its values.
         """
         if self.save_freq == "epoch":
-            self._save(epoch, logs)
+            self._save(epoch, None, logs)
 
-    def _save(self, epoch: int, logs: Logs) -> None:
+    def _save(self, epoch: int, batch: int | None, logs: Logs) -> None:
         if self.save_best_only:
             value = self.watched.value_in(logs)
-            if value is None or not self.watched.is_better(value):
+            # Of a value that is not there, of which a warning tells, every epoch is as good.
+            if value is not None and not self.watched.is_better(value):
                 return
-        path = self._path(epoch, logs)
+        path = self._path(epoch, batch, logs)
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         if self.verbose:
             print(f"Epoch {epoch + 1}: saving to {path}")
         (self.model.save_weights if self.save_weights_only else self.model.save)(path)
 
-    def _path(self, epoch: int, logs: Logs) -> str:
+    def _path(self, epoch: int, batch: int | None, logs: Logs) -> str:
+        numbers = {"epoch": epoch + 1} | ({} if batch is None else {"batch": batch + 1})
         try:
-            return self.filepath.format(epoch=epoch + 1, **(logs or {}))
+            return self.filepath.format(**{**numbers, **(logs or {})})
         except KeyError as error:
             raise KeyError(
                 f"ModelCheckpoint: `filepath` names {error}, which is not there. There are: epoch, "

@@ -8,12 +8,20 @@ from typing import Any
 from feasible.arguments import InvalidArgumentError
 from feasible.callbacks.callback import Callback
 
+Hook = Callable[..., Any] | None
+
 
 class LambdaCallback(Callback):
     """Calls functions of yours in place of hooks.
 
     Args:
-        **hooks: Functions by the hook's name, such as ``on_epoch_end=lambda epoch, logs: ...``.
+        on_epoch_begin: Called with an epoch's number and values.
+        on_epoch_end: Called with an epoch's number and values.
+        on_train_begin: Called with values.
+        on_train_end: Called with values.
+        on_train_batch_begin: Called with a batch's number and values.
+        on_train_batch_end: Called with a batch's number and values.
+        **hooks: Functions by the name of a further hook; anything else becomes an attribute.
 
     Raises:
         InvalidArgumentError: If there is no such hook, or it is no function.
@@ -23,10 +31,31 @@ class LambdaCallback(Callback):
         3
     """
 
-    def __init__(self, **hooks: Callable[..., Any] | None) -> None:
+    def __init__(
+        self,
+        on_epoch_begin: Hook = None,
+        on_epoch_end: Hook = None,
+        on_train_begin: Hook = None,
+        on_train_end: Hook = None,
+        on_train_batch_begin: Hook = None,
+        on_train_batch_end: Hook = None,
+        **hooks: Any,
+    ) -> None:
         super().__init__()
-        for name, function in hooks.items():
-            if not name.startswith("on_") or not hasattr(Callback, name):
+        given = {
+            "on_epoch_begin": on_epoch_begin,
+            "on_epoch_end": on_epoch_end,
+            "on_train_begin": on_train_begin,
+            "on_train_end": on_train_end,
+            "on_train_batch_begin": on_train_batch_begin,
+            "on_train_batch_end": on_train_batch_end,
+            **hooks,
+        }
+        for name, function in given.items():
+            if not name.startswith("on_"):
+                setattr(self, name, function)
+                continue
+            if not hasattr(Callback, name):
                 allowed = ", ".join(hook for hook in dir(Callback) if hook.startswith("on_"))
                 raise InvalidArgumentError("LambdaCallback", name, function, f"one of {allowed}")
             if function is not None:

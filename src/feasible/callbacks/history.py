@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from feasible.callbacks.callback import Callback, Logs
+
 
 class EpochTable:
     """Lines of a table with a row for each epoch, which can be printed as the epochs end.
@@ -59,15 +61,13 @@ def _cell(value: float) -> str:
     return f"{value:.4f}" if 1e-3 <= abs(value) < 1e4 or value == 0 else f"{value:.2e}"
 
 
-class History:
-    """The loss and the metrics of each epoch. It prints as a table.
+class History(Callback):
+    """The loss and the metrics of each epoch, which every `fit` keeps. It prints as a table.
 
     Attributes:
         history: Values of the epochs by name: ``"loss"``, the metrics as they were named to
             `compile`, and each with ``"val_"`` before it where there was validation data.
         epoch: The epochs' numbers, from 0.
-        params: The number of epochs and of batches, and what is shown.
-        model: The model.
 
     Example:
         >>> history = History()
@@ -78,12 +78,29 @@ class History:
     """
 
     def __init__(self) -> None:
-        self.params: dict[str, Any] = {}
-        self.model: Any = None
-        self.history: dict[str, list[float]] = {}
+        super().__init__()
+        self.history: dict[str, list[Any]] = {}
         self.epoch: list[int] = []
 
-    def append(self, epoch: int, values: dict[str, float]) -> None:
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Begin to note epochs.
+
+        Args:
+            logs: Nothing yet.
+        """
+        self.epoch = []
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Add an epoch.
+
+        Args:
+            epoch: Its number.
+            logs: Its values.
+        """
+        self.append(epoch, logs or {})
+        self.model.history = self
+
+    def append(self, epoch: int, values: dict[str, Any]) -> None:
         """Add an epoch.
 
         Args:

@@ -144,6 +144,19 @@ class ReduceLROnPlateau(Callback):
         self.watched = Monitored("ReduceLROnPlateau", self.monitor, self.mode, self.min_delta)
         self.wait = self.cooldown_counter = 0
 
+    def state(self) -> dict[str, Any]:
+        """Return what `BackupAndRestore` saves: the counts, and the best value."""
+        return {
+            "wait": self.wait,
+            "cooldown_counter": self.cooldown_counter,
+            "best": self.watched.best,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what was saved."""
+        self.wait, self.cooldown_counter = state["wait"], state["cooldown_counter"]
+        self.watched.best = state["best"]
+
     def on_train_begin(self, logs: Logs = None) -> None:
         """Begin to count.
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import torch
+
 from feasible.arguments import check_integer
 from feasible.callbacks.callback import Callback, Logs
 from feasible.callbacks.monitored import Monitored
+
+_COUNTS = ("wait", "stopped_epoch", "best_epoch")
 
 
 class EarlyStopping(Callback):
@@ -61,6 +65,20 @@ class EarlyStopping(Callback):
         self.watched = Monitored("EarlyStopping", self.monitor, self.mode, self.min_delta)
         self.wait = self.stopped_epoch = self.best_epoch = 0
         self.best_weights: list[Any] | None = None
+
+    def state(self) -> dict[str, Any]:
+        """Return what `BackupAndRestore` saves: the counts, the best value and its weights."""
+        counts = {name: getattr(self, name) for name in _COUNTS}
+        weights = self.best_weights
+        tensors = None if weights is None else [torch.from_numpy(one) for one in weights]
+        return {**counts, "best": self.watched.best, "best_weights": tensors}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what was saved."""
+        for name in _COUNTS:
+            setattr(self, name, state[name])
+        self.watched.best, weights = state["best"], state["best_weights"]
+        self.best_weights = None if weights is None else [one.numpy() for one in weights]
 
     @property
     def best(self) -> float:
@@ -121,9 +139,16 @@ class EarlyStopping(Callback):
 class TerminateOnNaN(Callback):
     """Ends training when the loss is no finite number.
 
+    Args:
+        raise_error: Whether it ends by an error.
+
     Example:
         >>> TerminateOnNaN().on_batch_end(0, {"loss": 1.0})
     """
+
+    def __init__(self, raise_error: bool = False) -> None:
+        super().__init__()
+        self.raise_error = bool(raise_error)
 
     def on_batch_end(self, batch: int, logs: Logs = None) -> None:
         """End training, if the loss is NaN or infinite.
@@ -131,8 +156,14 @@ class TerminateOnNaN(Callback):
         Args:
             batch: The batch's number.
             logs: The values so far.
+
+        Raises:
+            RuntimeError: If it is, and `raise_error` was asked for.
         """
         loss = (logs or {}).get("loss")
-        if loss is not None and not math.isfinite(loss):
-            print(f"Batch {batch}: the loss is {loss}, training ends.")
-            self.model.stop_training = True
+        if loss is None or math.isfinite(loss):
+            return
+        if self.raise_error:
+            raise RuntimeError(f"Batch {batch}: the loss is {loss}, training ends.")
+        print(f"Batch {batch}: the loss is {loss}, training ends.")
+        self.model.stop_training = True

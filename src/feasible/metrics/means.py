@@ -70,6 +70,11 @@ class Mean(Metric):
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Take values in."""
+        if sample_weight is None:  # at each step of `fit`, where it takes a quarter of the time
+            values = torch.as_tensor(values, dtype=torch.float32).detach()
+            self.total.data.add_(values.sum())
+            self.count.data.add_(values.numel())
+            return
         weighted, weight = _weighted(values, sample_weight)
         self.total.assign_add(weighted.sum())
         self.count.assign_add(weight.sum())

@@ -1,10 +1,10 @@
-"""Models: Keras's training methods on PyTorch modules, run by Lightning."""
+"""Models: Keras's training methods on PyTorch modules."""
 
 from typing import TYPE_CHECKING, Any
 
 from feasible.requirements import require
 
-require("feasible.models", "fit", "torch", "lightning", "torchmetrics", "h5py", "safetensors")
+require("feasible.models", "fit", "torch", "h5py", "safetensors")
 
 # ruff: noqa: E402
 

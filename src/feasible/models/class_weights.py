@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from feasible.arguments import InvalidArgumentError, check_integer, check_number
+from feasible.models.data import unpack
 
 
 def class_weight_table(class_weight: dict[int, float]) -> Tensor:
@@ -54,3 +57,18 @@ def weights_of_classes(y_true: Tensor | None, table: Tensor) -> Tensor:
     if y_true.ndim > 1:
         y_true = y_true.argmax(-1) if y_true.shape[-1] != 1 else y_true.squeeze(-1)
     return table[y_true.round().long().clamp(max=len(table) - 1)]
+
+
+def weighted_batch(batch: Any, table: Tensor) -> tuple[Any, Any, Tensor]:
+    """Return a batch whose samples are weighted by their classes, too.
+
+    Args:
+        batch: Inputs, labels and, it may be, weights.
+        table: What `class_weight_table` returned.
+
+    Returns:
+        Inputs, labels and weights.
+    """
+    x, y, sample_weight = unpack(batch)
+    of_classes = weights_of_classes(y, table)
+    return x, y, of_classes if sample_weight is None else sample_weight * of_classes

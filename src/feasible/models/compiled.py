@@ -1,31 +1,28 @@
-"""A model that knows its optimizer, its loss and its metrics, and can take a step."""
+"""A model that knows its optimizer, its loss and its metrics."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from feasible.arguments import check_choice
+from feasible.arguments import InvalidArgumentError, check_choice
+from feasible.layers.added_losses import losses_of
 from feasible.layers.modes import in_mode
+from feasible.metrics import Metric
 from feasible.models import data, optimizers
-from feasible.models.class_weights import class_weight_table, weights_of_classes
+from feasible.models.compiled_loss import CompiledLoss
+from feasible.models.compiled_metrics import CompiledMetrics, Metrics
 from feasible.models.layered import LayeredModule
-from feasible.models.loss import Loss
-from feasible.models.loss import get as get_loss
+from feasible.models.metrics import LossMean
 from feasible.models.optimizers import OptimizerFactory
 from feasible.models.random_state import random_state, set_random_state
 from feasible.torch.declarations import Tangent, choose_tangents
-
-if TYPE_CHECKING:
-    from feasible.models.metrics import EpochMetrics, Metrics
-
-# The loss; with metrics, a list of the loss and the metrics; or a dict of them.
-Values = float | list[float] | dict[str, float]
 
 
 @dataclass
@@ -34,41 +31,65 @@ class CompileArguments:
 
     Attributes:
         optimizer: What makes an optimizer of parameters, or an optimizer.
-        loss: The loss, or None where the model has its own `compute_loss`.
-        metrics: The metrics, as they were given.
+        loss: The loss, or None where there is none.
+        metrics: The metrics.
+        given: The arguments as they were given, by name.
         tangent: Whether gradients are projected, too, before each step.
-        gathered: The loss and the metrics of single batches, made when they are first needed.
     """
 
     optimizer: OptimizerFactory | Optimizer
-    loss: Loss | None
-    metrics: Metrics | None
+    loss: CompiledLoss | None
+    metrics: CompiledMetrics
+    given: dict[str, Any]
     tangent: Tangent = "auto"
-    gathered: EpochMetrics | None = None
 
 
 class CompiledModel(LayeredModule):
-    """A model with Keras's `compile`, and steps on single batches.
+    """A model with Keras's `compile`, a loss and metrics.
 
     Args:
         *arguments: What every model takes.
         **named: The same, by name.
 
     Attributes:
-        optimizer: The optimizer; None before the first training.
+        optimizer: The optimizer; None before `compile`, or before the first training.
     """
 
+    _takes_training = True
+    _own_metrics: dict[str, Metric]
+    _loss_tracker: LossMean
+
     def __init__(self, *arguments: Any, **named: Any) -> None:
+        vars(self)["_own_metrics"] = {}
         super().__init__(*arguments, **named)
         self.optimizer: Optimizer | None = None
         self._compiled: CompileArguments | None = None
+        vars(self)["_loss_tracker"] = LossMean("loss")
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls._takes_training = "training" in inspect.signature(cls.compute_loss).parameters
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Metric) and "_own_metrics" in vars(self):
+            # Not among the modules: a metric is no layer.
+            vars(self)["_own_metrics"][name] = value
+            object.__setattr__(self, name, value)
+            return
+        super().__setattr__(name, value)
 
     def compile(
         self,
         optimizer: Any = "rmsprop",
         loss: Any = None,
-        *,
+        loss_weights: Any = None,
         metrics: Metrics | None = None,
+        weighted_metrics: Metrics | None = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss: bool = True,
+        *,
         tangent: Tangent = "auto",
     ) -> None:
         """Choose how the model is trained.
@@ -83,10 +104,18 @@ class CompiledModel(LayeredModule):
                 such as ``functools.partial(torch.optim.SGD, lr=0.1)``; or an optimizer.
             loss: One of Keras's names, which mean Keras's values, of probabilities; a loss of
                 torch.nn, called as PyTorch does, ``(prediction, label)``; or any other function,
-                called as Keras does, ``(label, prediction)``. None where `compute_loss` is
-                overridden.
-            metrics: A list of Keras's names, metrics of torchmetrics, and functions ``(label,
-                prediction)``; a dict gives them names of your own.
+                called as Keras does, ``(label, prediction)``. For several outputs, a list of
+                these, or a dict by the outputs' names; one is for all. None where layers add
+                losses, or `compute_loss` is overridden.
+            loss_weights: What each output's loss is multiplied by in the sum.
+            metrics: A list of Keras's names, metrics of feasible.metrics or torchmetrics, and
+                functions ``(label, prediction)``; a dict gives them names of your own. For several
+                outputs, a list with one of these for each, or a dict by the outputs' names.
+            weighted_metrics: The same, of metrics that `sample_weight` weights.
+            run_eagerly: Not used: every step is.
+            steps_per_execution: 1.
+            jit_compile: Not used: `torch.compile(model)` compiles a model.
+            auto_scale_loss: Not used: `precision` of `fit` scales losses.
             tangent: Whether gradients of constrained weights are projected, too, before each step:
                 onto the directions along which they stay feasible, so that optimizers such as Adam
                 end at the optimum. ``"auto"`` does so for the sets whose class asks for it, which
@@ -96,32 +125,138 @@ class CompiledModel(LayeredModule):
             ValueError: If there is nothing of some name.
             InvalidArgumentError: If an argument is none of these.
         """
-        if metrics is not None:
-            from feasible.models import metrics as known  # torchmetrics takes a second to import
-
-            known.get(metrics)
+        del run_eagerly, jit_compile, auto_scale_loss
+        if steps_per_execution != 1:
+            allowed = "1: a step of PyTorch has no cost that doing several at once would save"
+            raise InvalidArgumentError(
+                "compile", "steps_per_execution", steps_per_execution, allowed
+            )
         check_choice("compile", "tangent", tangent, ("auto", True, False))
+        names = self.output_names
+        taken = CompileArguments(
+            optimizers.get(optimizer),
+            None if loss is None else CompiledLoss(loss, loss_weights, names),
+            CompiledMetrics(metrics, weighted_metrics, names),
+            {
+                "optimizer": optimizer,
+                "loss": loss,
+                "loss_weights": loss_weights,
+                "metrics": metrics,
+                "weighted_metrics": weighted_metrics,
+            },
+            tangent,
+        )
         if self._compiled is not None and self._compiled.tangent != "auto":
             choose_tangents(self, "auto")
-        self._compiled = CompileArguments(
-            optimizers.get(optimizer), get_loss(loss), metrics, tangent
-        )
+        self._compiled = taken
         # Keras's are there at once, and get their parameters when there are any.
-        source: Any = getattr(self._compiled.optimizer, "__self__", None)
+        source: Any = getattr(taken.optimizer, "__self__", None) or taken.optimizer
         self.optimizer = source if isinstance(source, Optimizer) else None
 
     @property
-    def loss(self) -> Loss | None:
-        """The loss that the model was compiled with."""
-        return self._compiled.loss if self._compiled else None
+    def compiled(self) -> bool:
+        """Whether `compile` was called."""
+        return self._compiled is not None
 
     @property
-    def metrics(self) -> Metrics | None:
-        """The metrics that the model was compiled with."""
-        return self._compiled.metrics if self._compiled else None
+    def loss(self) -> Any:
+        """The loss, as `compile` was given it."""
+        return self._compiled.given["loss"] if self._compiled else None
 
-    def compute_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Tensor | None) -> Tensor:
+    @property
+    def metrics(self) -> list[Any]:
+        """What is gathered over batches: the loss, what `compile` was given, and metrics of yours.
+
+        What is assigned to an attribute of a model is yours. A model of your own may override this.
+        """
+        found: list[Any] = []
+        if self._compiled is not None:
+            found = [vars(self)["_loss_tracker"], self._compiled.metrics]
+            if self._compiled.loss is not None:
+                found += self._compiled.loss.metrics
+        return [*found, *vars(self)["_own_metrics"].values()]
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of `metrics`."""
+        return [metric.name for metric in self.metrics]
+
+    def reset_metrics(self) -> None:
+        """Have all metrics begin anew."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """Return what the metrics have gathered.
+
+        Returns:
+            Values by name: those of several in one, each.
+        """
+        found: dict[str, Any] = {}
+        for metric in self.metrics:
+            result = metric.result()
+            found.update(result if isinstance(result, dict) else {metric.name: result})
+        return found
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Tensor:
         """Compute the loss of a batch; override it for a loss of your own.
+
+        Args:
+            x: The inputs.
+            y: The labels, or None where the data has none.
+            y_pred: The model's output.
+            sample_weight: A weight for each sample, or None.
+            training: Whether the model is trained, or evaluated.
+
+        Returns:
+            One number, to be made small: the loss of the outputs, and what layers add.
+
+        Raises:
+            ValueError: If the model was compiled without a loss, or there are no labels.
+        """
+        del x, training
+        total: Tensor | None = None
+        loss = self._compiled.loss if self._compiled else None
+        if loss is not None and y is not None:
+            total = loss(y, y_pred, sample_weight)
+        added = losses_of(self)
+        if (loss is not None and y is None) or (total is None and not added):
+            missing = "compile(loss=...)" if loss is None else "labels: fit(x, y)"
+            raise ValueError(f"{self.name}: the loss needs {missing}, or override `compute_loss`.")
+        for one in added:
+            one = one.sum()
+            total = one if total is None else total + one
+        assert total is not None
+        return total
+
+    def loss_of(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, *, training: bool) -> Tensor:
+        """Return the loss of a batch, by `compute_loss`, which may be the user's own.
+
+        Args:
+            x: The inputs.
+            y: The labels, or None.
+            y_pred: The model's output.
+            sample_weight: A weight for each sample, or None.
+            training: Whether the model is trained.
+
+        Returns:
+            One number.
+        """
+        if self._takes_training:
+            return self.compute_loss(x, y, y_pred, sample_weight, training=training)
+        return self.compute_loss(x, y, y_pred, sample_weight)
+
+    def compute_metrics(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> dict[str, Any]:
+        """Take a batch into the metrics; override it for values of your own.
 
         Args:
             x: The inputs.
@@ -130,97 +265,19 @@ class CompiledModel(LayeredModule):
             sample_weight: A weight for each sample, or None.
 
         Returns:
-            One number, to be made small.
-
-        Raises:
-            ValueError: If the model was compiled without a loss, or there are no labels.
+            The loss and the metrics so far, by name.
         """
         del x
-        if self.loss is None or y is None:
-            missing = "compile(loss=...)" if self.loss is None else "labels: fit(x, y)"
-            raise ValueError(f"{self.name}: the loss needs {missing}, or override `compute_loss`.")
-        return self.loss(y, y_pred, sample_weight)  # type: ignore[no-any-return]
-
-    def train_on_batch(
-        self,
-        x: Any,
-        y: Any = None,
-        sample_weight: Any = None,
-        class_weight: dict[int, float] | None = None,
-        return_dict: bool = False,
-    ) -> Values:
-        """Take one training step, on the device where the model is.
-
-        Args:
-            x: Inputs: an array, a tensor, or a tuple or dict of them.
-            y: Labels.
-            sample_weight: Weights of the loss, one a sample.
-            class_weight: Weights of the loss by number of class.
-            return_dict: Whether to return values by name.
-
-        Returns:
-            The batch's own loss; with metrics, a list of the loss and the metrics; or a dict.
-
-        Raises:
-            ValueError: If the model is not compiled, or an argument cannot be used.
-        """
-        gathered = self._gathered("train_on_batch")
-        batch = self._batch(x, y, sample_weight)
-        optimizer = self.prepare([batch])
-        table = None if class_weight is None else class_weight_table(class_weight)
-        self.train()
-        loss = self.batch_loss(batch, gathered, self._placed(table))
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        self.eval()
-        return as_return_value(gathered.compute(), return_dict)
-
-    @torch.no_grad()
-    def test_on_batch(
-        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
-    ) -> Values:
-        """Compute the loss and the metrics of one batch.
-
-        Args:
-            x: Inputs, as `train_on_batch` takes them.
-            y: Labels.
-            sample_weight: Weights of the loss, one a sample.
-            return_dict: Whether to return values by name.
-
-        Returns:
-            The loss; with metrics, a list of the loss and the metrics; or a dict of them.
-
-        Raises:
-            ValueError: If the model is not compiled, or an argument cannot be used.
-        """
-        gathered = self._gathered("test_on_batch")
-        batch = self._batch(x, y, sample_weight)
-        self.build_on([batch])
-        self.eval()
-        self.batch_loss(batch, gathered)
-        return as_return_value(gathered.compute(), return_dict)
-
-    @torch.no_grad()
-    def predict_on_batch(self, x: Any) -> Any:
-        """Compute the model's output for one batch.
-
-        Args:
-            x: Inputs, as `train_on_batch` takes them.
-
-        Returns:
-            NumPy arrays, in the nest that `forward` returns.
-        """
-        batch = self._batch(x)
-        self.build_on([batch])
-        self.eval()
-        return data.concatenate_outputs([self(*batch)])
+        if self._compiled is not None:
+            self._compiled.metrics.update_state(y, y_pred, sample_weight)
+        return self.get_metrics_result()
 
     def build_on(self, batches: Iterable[Any]) -> None:
         """Build what is not built yet on the first of some batches.
 
         Args:
-            batches: The batches. Drawing the first leaves random numbers as they were.
+            batches: The batches. Drawing the first leaves random numbers as they were, and a
+                generator as it was.
 
         Raises:
             ValueError: If there are none.
@@ -228,19 +285,17 @@ class CompiledModel(LayeredModule):
         if self.built:
             return
         state = random_state()
-        batch = next(iter(batches), None)
+        peek = getattr(batches, "peek", None)
+        batch = next(iter(batches), None) if peek is None else peek()
         set_random_state(state)
         if batch is None:
             raise ValueError(f"{self.name}: there are no batches to build the model on.")
-        x = self._placed(data.unpack(batch)[0])
+        x = self.placed(data.unpack(batch)[0])
         with in_mode(self, training=False), torch.no_grad():
             self(x)
 
-    def prepare(self, batches: Iterable[Any]) -> Optimizer:
-        """Build what is not built yet, and make the optimizer if there is none.
-
-        Args:
-            batches: What the model will be trained on.
+    def prepare(self) -> Optimizer | None:
+        """Give the optimizer the parameters, if it has others.
 
         Returns:
             The optimizer, over all parameters.
@@ -250,13 +305,14 @@ class CompiledModel(LayeredModule):
         """
         compiled = self.check_compiled("fit")
         source = compiled.optimizer
-        self.build_on(batches)
         if compiled.tangent != "auto":
             choose_tangents(self, compiled.tangent)
         if isinstance(source, Optimizer):
             self.optimizer = source
         elif self.optimizer is None or _parameters_of(self.optimizer) != set(self.parameters()):
-            self.optimizer = source(list(self.parameters()))
+            parameters = list(self.parameters())
+            if parameters:
+                self.optimizer = source(parameters)
         return self.optimizer
 
     def check_compiled(self, method: str) -> CompileArguments:
@@ -275,66 +331,26 @@ class CompiledModel(LayeredModule):
             raise ValueError(f"{self.name}: call `compile` before `{method}`.")
         return self._compiled
 
-    def batch_loss(
-        self, batch: Any, gathered: EpochMetrics, class_weights: Tensor | None = None
-    ) -> Tensor:
-        """Compute the loss of a batch, and take it and the metrics in.
-
-        Args:
-            batch: Inputs, or a tuple of inputs, labels and weights.
-            gathered: What takes them in.
-            class_weights: Weights by number of class, the last for all further; or None.
+    def device(self) -> torch.device:
+        """Return the device of the model.
 
         Returns:
-            The loss.
+            That of its first parameter; the CPU where there is none.
         """
-        x, y, sample_weight = data.unpack(batch)
-        if class_weights is not None:
-            of_classes = weights_of_classes(y, class_weights)
-            sample_weight = of_classes if sample_weight is None else sample_weight * of_classes
-        y_pred = self(x)
-        loss = self.compute_loss(x, y, y_pred, sample_weight)
-        for added in self.losses:
-            loss = loss + added
-        gathered.update(loss, len(data.arrays_in(x)[0]), y, y_pred)
-        return loss
-
-    def _gathered(self, method: str) -> EpochMetrics:
-        compiled, device = self.check_compiled(method), self._device()
-        if compiled.gathered is None:
-            from feasible.models.metrics import EpochMetrics
-
-            compiled.gathered = EpochMetrics(compiled.metrics)
-        if compiled.loss is not None:
-            compiled.loss.to(device)
-        compiled.gathered.reset()
-        return compiled.gathered.to(device)
-
-    def _device(self) -> torch.device:
         return next((parameter.device for parameter in self.parameters()), torch.device("cpu"))
 
-    def _placed(self, nest: Any) -> Any:
-        device = self._device()
-        return data.map_tensors(lambda tensor: tensor.to(device), nest)
+    def placed(self, nest: Any) -> Any:
+        """Return tensors on the model's device.
 
-    def _batch(self, *arrays: Any) -> Any:
-        return self._placed(data.check_arrays(*arrays))
+        Args:
+            nest: Tensors, or a nest of them.
+
+        Returns:
+            The same nest.
+        """
+        device = self.device()
+        return data.map_tensors(lambda tensor: tensor.to(device), nest)
 
 
 def _parameters_of(optimizer: Optimizer) -> set[Tensor]:
     return {parameter for group in optimizer.param_groups for parameter in group["params"]}
-
-
-def as_return_value(values: dict[str, float], return_dict: bool) -> Values:
-    """Return values as Keras's methods do.
-
-    Args:
-        values: The loss and the metrics by name.
-        return_dict: Whether they are wanted by name.
-
-    Returns:
-        The dict; or a list of its values; or the loss, where there is nothing else.
-    """
-    if return_dict:
-        return values
-    return list(values.values()) if len(values) > 1 else values["loss"]

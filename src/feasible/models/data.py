@@ -1,25 +1,25 @@
-"""Batches of inputs, labels and weights, from arrays, data sets or loaders."""
+"""Inputs, labels and weights: arrays in nests, and what a batch is made of."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, IterableDataset
+from torch.utils.data import DataLoader, Dataset
 
-from feasible.arguments import InvalidArgumentError, check_integer, check_number
+from feasible.arguments import InvalidArgumentError, check_number
 from feasible.layers.tensors import as_tensor
 
 # A batch's inputs, labels and weights; the latter may be None.
 LabelledBatch = tuple[Any, Any, Tensor | None]
-Loader = Iterable[Any]
 
-_ALLOWED = (
-    "an array, a tensor, a tuple or dict of these, or a Dataset or DataLoader of torch.utils.data"
+ALLOWED = (
+    "an array, a tensor, a list or dict of these, a Dataset or DataLoader of torch.utils.data, a "
+    "PyDataset, a generator, or something else that yields batches"
 )
 
 
@@ -79,99 +79,11 @@ def to_tensors(argument: str, data: Any) -> Any:
             return value
         array = np.asarray(value)
         if array.ndim == 0 or array.dtype.kind not in "biufc":
-            raise InvalidArgumentError("data", argument, value, _ALLOWED)
+            raise InvalidArgumentError("data", argument, value, ALLOWED)
         tensor = as_tensor(array)
         return tensor.to(torch.get_default_dtype()) if tensor.dtype == torch.float64 else tensor
 
     return map_tensors(convert, data)
-
-
-class ArrayDataset(Dataset[Any]):
-    """Samples in memory, of which a whole batch is taken at once.
-
-    Args:
-        *arrays: Inputs, and labels and weights where there are any: tensors or nests of tensors.
-    """
-
-    def __init__(self, *arrays: Any) -> None:
-        self.arrays = arrays
-        self.length = len(arrays_in(arrays)[0])
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitems__(self, indices: Sequence[int]) -> Any:
-        # The name by which a DataLoader asks for all samples of a batch.
-        index = torch.as_tensor(indices)
-        return map_tensors(lambda array: array.index_select(0, index.to(array.device)), self.arrays)
-
-
-def _as_it_is(batch: Any) -> Any:
-    return batch
-
-
-def loader(
-    x: Any,
-    y: Any = None,
-    sample_weight: Any = None,
-    *,
-    batch_size: int | None = None,
-    shuffle: bool = False,
-) -> Loader:
-    """Return what yields a batch after the other.
-
-    Args:
-        x: Inputs: an array or a nest of them; a Dataset or a DataLoader, which yield inputs, or
-            tuples of inputs, labels and weights.
-        y: Labels, where `x` does not hold them.
-        sample_weight: A weight for each sample, where `x` does not hold it.
-        batch_size: Samples a batch, 32 by default; a DataLoader has its own.
-        shuffle: Whether to draw another order at each pass; a DataLoader has its own.
-
-    Returns:
-        An iterable of batches.
-
-    Raises:
-        InvalidArgumentError: If an argument cannot be used.
-
-    Example:
-        >>> batches = loader(np.ones((5, 2)), np.ones(5), batch_size=4)
-        >>> [len(x) for x, y in batches]
-        [4, 1]
-    """
-    of_arrays = not isinstance(x, Dataset | DataLoader)
-    if not of_arrays:
-        for argument, value in (("y", y), ("sample_weight", sample_weight)):
-            if value is not None:
-                allowed = f"None: with a {type(x).__name__}, each sample is a tuple with it"
-                raise InvalidArgumentError("data", argument, type(value).__name__, allowed)
-    if isinstance(x, DataLoader):
-        if batch_size is not None:
-            raise InvalidArgumentError(
-                "data", "batch_size", batch_size, "None: a DataLoader has its own"
-            )
-        return x
-    batch_size = check_integer("data", "batch_size", 32 if batch_size is None else batch_size)
-    if isinstance(x, Dataset):
-        shuffle = shuffle and not isinstance(x, IterableDataset)
-        return DataLoader(x, batch_size, shuffle=shuffle)
-    dataset = ArrayDataset(*check_arrays(x, y, sample_weight))
-    return DataLoader(dataset, batch_size, shuffle=shuffle, collate_fn=_as_it_is)
-
-
-def validation_loader(validation_data: Any, batch_size: int | None) -> Loader:
-    """Return what yields the batches of `fit`'s validation data.
-
-    Args:
-        validation_data: A tuple of inputs, labels and weights; a Dataset or a DataLoader.
-        batch_size: Samples a batch, 32 by default; a DataLoader has its own.
-
-    Returns:
-        An iterable of batches.
-    """
-    if isinstance(validation_data, DataLoader):
-        return validation_data
-    return loader(*unpack(validation_data), batch_size=batch_size)
 
 
 def check_arrays(x: Any, y: Any = None, sample_weight: Any = None) -> tuple[Any, ...]:
@@ -188,18 +100,29 @@ def check_arrays(x: Any, y: Any = None, sample_weight: Any = None) -> tuple[Any,
     Raises:
         InvalidArgumentError: If they are not arrays of one length, or there are no samples.
     """
-    data = {"x": x, "y": y, "sample_weight": sample_weight}
+    data = {"x": _only(x), "y": _only(y), "sample_weight": _only(sample_weight)}
     arrays = {name: to_tensors(name, value) for name, value in data.items()}
     lengths = {
         name: sorted({len(array) for array in arrays_in(value)}) for name, value in arrays.items()
     }
     if not lengths["x"]:
-        raise InvalidArgumentError("data", "x", x, _ALLOWED)
+        raise InvalidArgumentError("data", "x", x, ALLOWED)
     if len({length for found in lengths.values() for length in found}) != 1 or not lengths["x"][0]:
         shown = ", ".join(f"{name} of {found}" for name, found in lengths.items() if found)
         raise ValueError(f"All arrays must have one length, of at least 1. Received: {shown}.")
     used = 3 if sample_weight is not None else 2 if y is not None else 1
     return tuple(arrays.values())[:used]
+
+
+def _only(data: Any) -> Any:
+    """Return the only array of a list; anything else as it is."""
+    while isinstance(data, list | tuple) and len(data) == 1 and not _is_number(data[0]):
+        data = data[0]
+    return data
+
+
+def _is_number(value: Any) -> bool:
+    return np.ndim(value) == 0 and not isinstance(value, dict) and value is not None
 
 
 def split_off_validation(
@@ -280,7 +203,10 @@ def concatenate_outputs(outputs: list[Any]) -> Any:
     if isinstance(first, dict):
         return {name: concatenate_outputs([output[name] for output in outputs]) for name in first}
     if isinstance(first, list | tuple):
-        return tuple(concatenate_outputs(list(parts)) for parts in zip(*outputs, strict=True))
-    whole = torch.cat(outputs).detach().cpu()
+        parts = [concatenate_outputs(list(part)) for part in zip(*outputs, strict=True)]
+        return parts if isinstance(first, list) else tuple(parts)
+    whole = (torch.cat(outputs) if len(outputs) > 1 else first).detach().cpu()
+    if whole.grad_fn is None and len(outputs) == 1:
+        whole = whole.clone()  # an array of its own, whatever the model gives back
     # NumPy has no bfloat16.
     return (whole.float() if whole.dtype == torch.bfloat16 else whole).numpy()

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-from feasible.models import data
-from feasible.models.compiled import CompiledModel, Values, as_return_value
+from feasible.arguments import InvalidArgumentError, check_choice, check_integer
+from feasible.callbacks.callback_list import CallbackList
+from feasible.callbacks.history import History
+from feasible.models import data, training
+from feasible.models.class_weights import class_weight_table
+from feasible.models.data_sources import batches_of, validation_batches
+from feasible.models.epochs import Epochs
+from feasible.models.running import runner_for
+from feasible.models.steps import SteppedModel, Values
 
-if TYPE_CHECKING:
-    from feasible.callbacks.history import History
 
-
-class Model(CompiledModel):
+class Model(SteppedModel):
     """A `torch.nn.Module` with Keras's training methods, made of calls or for a `call` of your own.
 
     Args:
@@ -23,6 +28,9 @@ class Model(CompiledModel):
 
     Attributes:
         stop_training: Set to True by a callback, it ends `fit` after the batch.
+        stop_evaluating: The same for `evaluate`.
+        stop_predicting: The same for `predict`.
+        training_run: What `fit` is doing, for callbacks that save it; None otherwise.
         history: What the latest `fit` returned; None before.
 
     Example:
@@ -50,12 +58,13 @@ class Model(CompiledModel):
         trainable: bool = True,
     ) -> None:
         super().__init__(inputs, outputs, name, trainable)
-        self.stop_training = False
+        self.stop_training = self.stop_evaluating = self.stop_predicting = False
+        vars(self)["training_run"] = None
         self.history: History | None = None
 
     def fit(
         self,
-        x: Any,
+        x: Any = None,
         y: Any = None,
         batch_size: int | None = None,
         epochs: int = 1,
@@ -63,49 +72,53 @@ class Model(CompiledModel):
         callbacks: Any = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
-        shuffle: bool = True,
+        shuffle: bool | str = True,
         class_weight: dict[int, float] | None = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
-        *,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
         validation_batch_size: int | None = None,
-        ckpt_path: str | None = None,
-        **trainer_options: Any,
+        validation_freq: int | Sequence[int] = 1,
+        *,
+        accelerator: Any = None,
+        devices: Any = None,
+        strategy: Any = None,
+        precision: Any = None,
     ) -> History:
         """Train the model, and hold its weights to their constraints after each step.
 
-        Lightning's Trainer runs the loop. Afterwards the model is on the CPU, in evaluation mode.
-        Calling `fit` again goes on with the optimizer as it is.
+        Afterwards the model is where it was, in evaluation mode. Calling `fit` again goes on with
+        the optimizer as it is.
 
         Args:
-            x: Inputs: an array, a tensor, or a tuple or dict of them, which `forward` receives as
-                it is; a Dataset or DataLoader, which yield inputs, or tuples of inputs, labels and
-                weights.
+            x: Inputs: an array, a tensor, or a list or dict of them; or what yields inputs, or
+                tuples of inputs, labels and weights: a Dataset or DataLoader of PyTorch, a
+                `feasible.utils.PyDataset`, a generator, a `tf.data.Dataset`.
             y: Labels, where `x` does not hold them.
             batch_size: Samples a batch; 32 by default.
             epochs: How many times to go through the data, `initial_epoch` included.
-            verbose: 0 for silence, 1 for a progress bar and a row for each epoch, 2 for rows only;
-                ``"auto"`` for 1 in a terminal or a notebook, and 2 elsewhere.
-            callbacks: Those of `feasible.callbacks`, Keras's own, and Lightning's, for which a
-                model's values are logged as ``"loss"``, ``"val_loss"`` and so on; their
-                `pl_module.model` is the model.
+            verbose: 0 for silence, 1 or ``"auto"`` for a progress bar, 2 for a line an epoch.
+            callbacks: Those of `feasible.callbacks`, or Keras's own.
             validation_split: The fraction of samples to validate with, taken from the end.
             validation_data: What to validate with: a tuple ``(x, y)`` or ``(x, y, sample_weight)``,
-                a Dataset or a DataLoader.
-            shuffle: Whether each epoch draws another order, which `torch.manual_seed` determines.
+                or what yields batches.
+            shuffle: Whether each epoch draws another order, which `torch.manual_seed` determines;
+                ``"batch"`` for another order of the same batches.
             class_weight: Weights of the loss by number of class; 1 for those not named.
             sample_weight: Weights of the loss, one a sample.
             initial_epoch: The number of the first epoch.
+            steps_per_epoch: How many batches an epoch has; the next epoch goes on after them. None
+                for all.
+            validation_steps: How many batches to validate with; None for all.
             validation_batch_size: Samples a batch in validation; `batch_size` by default.
-            ckpt_path: A checkpoint to go on from, which Lightning's `ModelCheckpoint` saved at the
-                end of an epoch. On one device the run then ends bit for bit as if it had not been
-                interrupted, if its random numbers come from PyTorch's, NumPy's and Python's
-                global generators.
-            **trainer_options: Arguments of Lightning's Trainer, such as `accumulate_grad_batches`,
-                `precision`, `accelerator`, `devices`, `strategy`, `logger`, `gradient_clip_val`.
-                By default it uses one device, a GPU if there is one, in full precision.
-                ``"16-mixed"`` is bfloat16 on a CPU, which has no fast float16. Keras's
-                `steps_per_epoch`, `validation_steps` and `validation_freq` are taken too.
+            validation_freq: After how many epochs each there is a validation; or a list of those,
+                counted from 1, after which there is one.
+            accelerator: Lightning Fabric's: ``"cpu"``, ``"gpu"``; by default a GPU if there is one.
+            devices: How many, or which; one by default.
+            strategy: How they share the work: ``"ddp"``, ``"fsdp"``, or an object of Fabric's.
+            precision: ``"bf16-mixed"``, ``"16-mixed"``, which is bfloat16 on a CPU; by default
+                full precision.
 
         Returns:
             The loss and the metrics of each epoch.
@@ -113,45 +126,67 @@ class Model(CompiledModel):
         Raises:
             ValueError: If the model is not compiled, or an argument cannot be used.
         """
-        from feasible.models import running
-
         self.check_compiled("fit")
+        check_choice("fit", "verbose", verbose, ("auto", 0, 1, 2))
+        epochs = check_integer("fit", "epochs", epochs, minimum=0)
+        initial_epoch = check_integer("fit", "initial_epoch", initial_epoch, minimum=0)
+        steps_per_epoch = _steps("fit", "steps_per_epoch", steps_per_epoch)
+        validation_steps = _steps("fit", "validation_steps", validation_steps)
+        _check_frequency(validation_freq)
         if class_weight is not None and sample_weight is not None:
             raise ValueError("fit: pass `class_weight` or `sample_weight`, not both.")
+        table = None if class_weight is None else class_weight_table(class_weight)
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = data.split_off_validation(
                 x, y, sample_weight, validation_split
             )
-        train = data.loader(x, y, sample_weight, batch_size=batch_size, shuffle=shuffle)
+        runner = runner_for(
+            accelerator=accelerator, devices=devices, strategy=strategy, precision=precision
+        )
+        batches = batches_of(
+            *(x, y, sample_weight),
+            batch_size=batch_size,
+            shuffle=shuffle,
+            steps=steps_per_epoch,
+            runner=runner,
+        )
         validation = None
         if validation_data is not None:
-            validation = data.validation_loader(
-                validation_data, validation_batch_size or batch_size
+            size = validation_batch_size or batch_size
+            validation = Epochs(
+                validation_batches(validation_data, size, validation_steps, runner),
+                validation_steps,
             )
-        self.prepare(train)
-        return running.fit(
-            self,
-            train,
-            validation,
-            class_weight=class_weight,
-            epochs=epochs,
-            initial_epoch=initial_epoch,
-            ckpt_path=ckpt_path,
-            verbose=verbose,
-            callbacks=callbacks,
-            **trainer_options,
-        )
+        self.build_on(batches)
+        run = Epochs(batches, steps_per_epoch)
+        self.stop_training = False
+        with runner.running(self):
+            self.prepare()
+            called = self._callbacks(callbacks, verbose, runner, epochs, run, add_history=True)
+            fitting = training.Training(self, run, validation, called, runner, table)
+            vars(self)["training_run"] = fitting
+            try:
+                fitting.run(epochs, initial_epoch, validation_freq)
+            except BaseException as error:
+                called.call("on_exception", error)
+                raise
+            finally:
+                vars(self)["training_run"] = None
+                self.eval()
+        assert self.history is not None
+        return self.history
 
     def evaluate(
         self,
-        x: Any,
+        x: Any = None,
         y: Any = None,
         batch_size: int | None = None,
         verbose: str | int = "auto",
         sample_weight: Any = None,
+        steps: int | None = None,
         callbacks: Any = None,
         return_dict: bool = False,
-        **trainer_options: Any,
+        **devices: Any,
     ) -> Values:
         """Compute the loss and the metrics of data.
 
@@ -161,9 +196,10 @@ class Model(CompiledModel):
             batch_size: Samples a batch; 32 by default.
             verbose: As in `fit`.
             sample_weight: Weights of the loss, one a sample.
+            steps: How many batches to take; None for all.
             callbacks: As in `fit`.
             return_dict: Whether to return values by name.
-            **trainer_options: Arguments of Lightning's Trainer.
+            **devices: `accelerator`, `devices`, `strategy` and `precision`, as in `fit`.
 
         Returns:
             The loss; with metrics, a list of the loss and the metrics; or a dict of them.
@@ -171,23 +207,26 @@ class Model(CompiledModel):
         Raises:
             ValueError: If the model is not compiled, or an argument cannot be used.
         """
-        from feasible.models import running
-
         self.check_compiled("evaluate")
-        batches = data.loader(x, y, sample_weight, batch_size=batch_size)
+        check_choice("evaluate", "verbose", verbose, ("auto", 0, 1, 2))
+        steps = _steps("evaluate", "steps", steps)
+        runner = _runner("evaluate", devices)
+        batches = batches_of(x, y, sample_weight, batch_size=batch_size, steps=steps, runner=runner)
         self.build_on(batches)
-        values = running.evaluate(
-            self, batches, verbose=verbose, callbacks=callbacks, **trainer_options
-        )
-        return as_return_value(values, return_dict)
+        run = Epochs(batches, steps)
+        with runner.running(self):
+            called = self._callbacks(callbacks, verbose, runner, 1, run)
+            values = training.evaluate(self, run, called, runner)
+        return self.as_return_value(values, return_dict)
 
     def predict(
         self,
         x: Any,
         batch_size: int | None = None,
         verbose: str | int = "auto",
+        steps: int | None = None,
         callbacks: Any = None,
-        **trainer_options: Any,
+        **devices: Any,
     ) -> Any:
         """Compute the model's output for data.
 
@@ -195,22 +234,56 @@ class Model(CompiledModel):
             x: Inputs, as `fit` takes them.
             batch_size: Samples a batch; 32 by default.
             verbose: As in `fit`.
+            steps: How many batches to take; None for all.
             callbacks: As in `fit`.
-            **trainer_options: Arguments of Lightning's Trainer.
+            **devices: `accelerator`, `devices`, `strategy` and `precision`, as in `fit`.
 
         Returns:
             NumPy arrays, in the nest that `forward` returns.
-        """
-        from feasible.models import running
 
-        batches = data.loader(x, batch_size=batch_size)
+        Raises:
+            ValueError: If an argument cannot be used.
+        """
+        check_choice("predict", "verbose", verbose, ("auto", 0, 1, 2))
+        steps = _steps("predict", "steps", steps)
+        runner = _runner("predict", devices)
+        batches = batches_of(x, batch_size=batch_size, steps=steps, runner=runner)
         self.build_on(batches)
-        outputs = running.predict(
-            self, batches, verbose=verbose, callbacks=callbacks, **trainer_options
-        )
+        run = Epochs(batches, steps)
+        with runner.running(self):
+            called = self._callbacks(callbacks, verbose, runner, 1, run)
+            outputs = training.predict(self, run, called, runner)
         return data.concatenate_outputs(outputs)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def _callbacks(
+        self,
+        callbacks: Any,
+        verbose: str | int,
+        runner: Any,
+        epochs: int,
+        run: Epochs,
+        *,
+        add_history: bool = False,
+    ) -> CallbackList:
+        return CallbackList(
+            callbacks,
+            add_history=add_history,
+            add_progbar=verbose != 0 and runner.rank == 0,
+            model=self,
+            verbose=verbose,
+            epochs=epochs,
+            steps=run.num_batches,
+        )
+
+    def reset_states(self) -> None:
+        """Have the states of all stateful layers begin anew."""
+        for layer in self.modules():
+            for name in ("reset_states", "reset_state"):
+                if layer is not self and hasattr(layer, name):
+                    getattr(layer, name)()
+                    break
+
+    def save(self, path: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Save a model as a Keras archive, which `load_model` and Keras 3 open.
 
         Constraints are saved with the layers; ``axis="unit"`` as the axes it stands for. Those that
@@ -220,6 +293,7 @@ class Model(CompiledModel):
 
         Args:
             path: Where to: a path that ends in ``.keras``.
+            overwrite: Whether a file that is there is replaced; if not, it is an error.
 
         Raises:
             ValueError: If it is not a Sequential of layers, is not built, or holds something that
@@ -228,15 +302,17 @@ class Model(CompiledModel):
         """
         from feasible.models import saving
 
+        _check_absent("save", path, overwrite)
         saving.save_model(self, path)
 
-    def save_weights(self, path: str | os.PathLike[str]) -> None:
+    def save_weights(self, path: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Save the weights, states included.
 
         A file that is there is replaced when the new one is whole.
 
         Args:
             path: Where to: a path that ends in ``.safetensors``, or in ``.weights.h5``.
+            overwrite: Whether a file that is there is replaced; if not, it is an error.
 
         Raises:
             ValueError: If a layer has no weights yet, because no input has been seen.
@@ -244,6 +320,7 @@ class Model(CompiledModel):
         """
         from feasible.models import weight_files
 
+        _check_absent("save_weights", path, overwrite)
         weight_files.save_weights(self, path)
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
@@ -262,3 +339,29 @@ class Model(CompiledModel):
         from feasible.models import weight_files
 
         weight_files.load_weights(self, path)
+
+
+def _check_absent(owner: str, path: str | os.PathLike[str], overwrite: bool) -> None:
+    if not overwrite and os.path.exists(path):
+        raise InvalidArgumentError(
+            owner, "overwrite", overwrite, f"True to replace {os.fspath(path)!r}, which is there"
+        )
+
+
+def _steps(owner: str, argument: str, steps: int | None) -> int | None:
+    return None if steps is None else check_integer(owner, argument, steps)
+
+
+def _check_frequency(validation_freq: Any) -> None:
+    if isinstance(validation_freq, list | tuple | set | range):
+        return
+    check_integer("fit", "validation_freq", validation_freq)
+
+
+def _runner(method: str, options: dict[str, Any]) -> Any:
+    known = ("accelerator", "devices", "strategy", "precision")
+    if unknown := [name for name in options if name not in known]:
+        raise InvalidArgumentError(
+            method, unknown[0], options[unknown[0]], f"left out: there are {', '.join(known)}"
+        )
+    return runner_for(**options)

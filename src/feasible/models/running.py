@@ -1,183 +1,225 @@
-"""Runs Lightning's Trainer over a model."""
+"""On which devices a model runs, in which precision, and how its gradients are gathered."""
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import Checkpoint, ProgressBar
-from lightning.pytorch.profilers import PassThroughProfiler
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
 
-from feasible.arguments import InvalidArgumentError, check_choice, check_integer
-from feasible.callbacks.history import History
-from feasible.models.callback_hooks import CallbackHooks
-from feasible.models.data import Loader
-from feasible.models.progress import Progress
+from feasible.models.data import map_tensors
 from feasible.models.quiet import quiet
-from feasible.models.training import Training
+from feasible.requirements import require
 
 if TYPE_CHECKING:
-    from feasible.models.model import Model
-
-Callbacks = Sequence[Any] | Any | None
-
-# Keras's names of arguments of the Trainer.
-_OF_KERAS = {
-    "steps_per_epoch": "limit_train_batches",
-    "validation_steps": "limit_val_batches",
-    "validation_freq": "check_val_every_n_epoch",
-}
+    from feasible.models.steps import SteppedModel
 
 
-def fit(
-    model: Model,
-    train: Loader,
-    validation: Loader | None,
-    *,
-    class_weight: dict[int, float] | None,
-    epochs: int,
-    initial_epoch: int,
-    ckpt_path: str | None,
-    verbose: str | int,
-    callbacks: Callbacks,
-    **trainer_options: Any,
-) -> History:
-    """Train a model that is built and has an optimizer.
+class OneDevice:
+    """Runs a model in full precision on one device: a GPU if there is one.
+
+    Attributes:
+        rank: The number of this process.
+        world: How many processes there are.
+    """
+
+    rank = 0
+    world = 1
+
+    def __init__(self) -> None:
+        self.device = torch.device("cpu")
+
+    @contextmanager
+    def running(self, model: SteppedModel) -> Iterator[None]:
+        """Have a model on the device, and afterwards where it was.
+
+        Args:
+            model: The model, which is built.
+        """
+        before = model.device()
+        self.device = _accelerator() if before.type == "cpu" else before
+        moves = before != self.device
+        if moves:
+            _move(model, self.device)
+        model.place_metrics()
+        vars(model)["_runner"] = self
+        try:
+            yield
+        finally:
+            vars(model)["_runner"] = None
+            if moves:
+                _move(model, before)
+
+    def place(self, batch: Any) -> Any:
+        """Return a batch on the device.
+
+        Args:
+            batch: Tensors, or a nest of them.
+
+        Returns:
+            The same nest.
+        """
+        if self.device.type == "cpu":
+            return batch
+        return map_tensors(lambda tensor: tensor.to(self.device, non_blocking=True), batch)
+
+    def backward(self, loss: Tensor) -> None:
+        """Compute gradients.
+
+        Args:
+            loss: The loss.
+        """
+        loss.backward()  # type: ignore[no-untyped-call]
+
+    def step(self, optimizer: Optimizer) -> None:
+        """Take a step.
+
+        Args:
+            optimizer: The optimizer.
+        """
+        optimizer.step()
+
+    def loader(self, loader: Any) -> Any:
+        """Return a DataLoader whose samples are parted between the processes.
+
+        Args:
+            loader: The loader.
+
+        Returns:
+            A loader of this process's samples.
+        """
+        return loader
+
+    def shared(self, value: int) -> int:
+        """Return the first process's value.
+
+        Args:
+            value: This process's.
+
+        Returns:
+            A number that is the same in all.
+        """
+        return value
+
+
+class OnFabric(OneDevice):
+    """Runs a model as Lightning Fabric does: on several devices, in a precision.
 
     Args:
-        model: The model.
-        train: The batches to train on.
-        validation: The batches to validate with, or None.
-        class_weight: Weights of the loss by number of class, or None.
-        epochs: How many times to go through the data.
-        initial_epoch: The number of the first epoch.
-        ckpt_path: A checkpoint to go on from, or None.
-        verbose: What is shown: see `trainer`.
-        callbacks: Lightning's callbacks.
-        **trainer_options: The Trainer's arguments.
-
-    Returns:
-        The loss and the metrics of each epoch.
+        **options: Arguments of Fabric: `accelerator`, `devices`, `strategy`, `precision`.
     """
-    epochs = check_integer("fit", "epochs", epochs, minimum=0)
-    initial_epoch = check_integer("fit", "initial_epoch", initial_epoch, minimum=0)
-    training = Training(model, class_weight)
-    model.stop_training = False
-    model.train()
-    try:
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__()
+        require("feasible.models: devices, strategies and precision", "fit", "lightning")
         with quiet():
-            running = trainer(verbose, callbacks, max_epochs=epochs, **trainer_options)
-            progress: Any = running.fit_loop.epoch_progress.current
-            progress.processed = progress.completed = initial_epoch
-            running.fit(training, train, validation, ckpt_path=ckpt_path, weights_only=True)
-    finally:
-        model.eval()
-    model.history = training.history
-    return training.history
+            from lightning.fabric import Fabric
+
+            self.fabric = Fabric(**{"devices": 1, **options})
+            self.fabric.launch()
+        self.rank, self.world = self.fabric.global_rank, self.fabric.world_size
+        self._stepped: dict[int, Any] = {}
+
+    @contextmanager
+    def running(self, model: SteppedModel) -> Iterator[None]:
+        """Have a model on its devices, and afterwards where it was.
+
+        Args:
+            model: The model, which is built.
+        """
+        before = model.device()
+        with quiet():
+            wrapped = self.fabric.setup_module(model)
+        self.device = self.fabric.device
+        if model.optimizer is not None:
+            _move_state(model.optimizer, self.device)
+        model.place_metrics()
+        vars(model)["_runner"], vars(model)["_wrapped"] = self, wrapped
+        try:
+            yield
+        finally:
+            vars(model)["_runner"] = vars(model)["_wrapped"] = None
+            self._stepped.clear()
+            if before != model.device():
+                _move(model, before)
+
+    def backward(self, loss: Tensor) -> None:
+        """Compute gradients, of a loss that is scaled where the precision needs it.
+
+        Args:
+            loss: The loss.
+        """
+        self.fabric.backward(loss)
+
+    def step(self, optimizer: Optimizer) -> None:
+        """Take a step.
+
+        Args:
+            optimizer: The optimizer.
+        """
+        if id(optimizer) not in self._stepped:
+            self._stepped[id(optimizer)] = self.fabric.setup_optimizers(optimizer)
+        self._stepped[id(optimizer)].step()
+
+    def loader(self, loader: Any) -> Any:
+        """Return a DataLoader whose samples are parted between the processes.
+
+        Args:
+            loader: The loader.
+
+        Returns:
+            A loader of this process's samples.
+        """
+        return self.fabric.setup_dataloaders(loader, move_to_device=False)
+
+    def shared(self, value: int) -> int:
+        """Return the first process's value.
+
+        Args:
+            value: This process's.
+
+        Returns:
+            A number that is the same in all.
+        """
+        return int(self.fabric.broadcast(value)) if self.world > 1 else value
 
 
-def evaluate(
-    model: Model, batches: Loader, verbose: str | int, callbacks: Callbacks, **trainer_options: Any
-) -> dict[str, float]:
-    """Compute the loss and the metrics of data.
+def runner_for(**options: Any) -> OneDevice:
+    """Return what runs a model as `fit` was told to.
 
     Args:
-        model: The model, which is built.
-        batches: The batches.
-        verbose: What is shown: see `trainer`.
-        callbacks: Lightning's callbacks.
-        **trainer_options: The Trainer's arguments.
+        **options: Arguments of Fabric; None for those that were not given.
 
     Returns:
-        Values by name.
+        Fabric only where it is needed: it takes long to import.
     """
-    training = Training(model)
-    with quiet():
-        running = trainer(verbose, callbacks, **trainer_options)
-        running.validate(training, batches, verbose=False)
-    values = training.validation_values
-    if verbose and running.is_global_zero:
-        print("  ".join(f"{name} {value:.4f}" for name, value in values.items()))
-    return values
+    given = {name: value for name, value in options.items() if value is not None}
+    return OnFabric(**given) if given else OneDevice()
 
 
-def predict(
-    model: Model, batches: Loader, verbose: str | int, callbacks: Callbacks, **trainer_options: Any
-) -> list[Any]:
-    """Compute a model's output.
-
-    Args:
-        model: The model, which is built.
-        batches: The batches.
-        verbose: What is shown: see `trainer`.
-        callbacks: Lightning's callbacks.
-        **trainer_options: The Trainer's arguments.
-
-    Returns:
-        The output for each batch.
-    """
-    with quiet():
-        running = trainer(verbose, callbacks, **trainer_options)
-        return running.predict(Training(model), batches)  # type: ignore[return-value]
+def _accelerator() -> torch.device:
+    if torch.cuda.is_available():
+        return torch.device("cuda", torch.cuda.current_device())
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def trainer(verbose: str | int, callbacks: Callbacks, **options: Any) -> Trainer:
-    """Make a Trainer that shows and writes only what it is asked to.
-
-    Args:
-        verbose: 0 for silence, 1 for a progress bar and a row for each epoch, 2 for rows only;
-            ``"auto"`` for 1 in a terminal or a notebook, and 2 elsewhere.
-        callbacks: Keras's callbacks, ours or its own, and Lightning's. A progress bar of
-            Lightning's takes the place of ours.
-        **options: The Trainer's other arguments.
-
-    Returns:
-        The trainer.
-
-    Raises:
-        InvalidArgumentError: If `verbose` is none of these.
-    """
-    check_choice("fit", "verbose", verbose, ("auto", 0, 1, 2))
-    single = callbacks is not None and not isinstance(callbacks, Sequence)
-    given: list[Any] = [callbacks] if single else list(callbacks or ())
-    used = [one for one in given if isinstance(one, Callback)]
-    of_keras = [one for one in given if not isinstance(one, Callback)]
-    if wrong := [one for one in of_keras if not hasattr(one, "on_epoch_end")]:
-        raise InvalidArgumentError(
-            "fit", "callbacks", wrong[0], "callbacks of feasible.callbacks, Keras or Lightning"
-        )
-    if of_keras:
-        used.append(CallbackHooks(of_keras, verbose))
-    if verbose and not any(isinstance(callback, ProgressBar) for callback in used):
-        used.append(Progress(live=verbose == 1 or (verbose == "auto" and _is_watched())))
-    return Trainer(
-        callbacks=used,
-        enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in used),
-        enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in used),
-        **{
-            "devices": 1,
-            "logger": False,
-            "enable_model_summary": False,
-            "num_sanity_val_steps": 0,
-            "profiler": _NoProfiler(),
-            **{_OF_KERAS.get(name, name): value for name, value in options.items()},
-        },
-    )
+def _move(model: SteppedModel, device: torch.device) -> None:
+    model.to(device)
+    if model.optimizer is not None:
+        _move_state(model.optimizer, device)
 
 
-class _NoProfiler(PassThroughProfiler):
-    """Lightning's default makes a new context for each of the forty times a step it is entered."""
+def _move_state(optimizer: Optimizer, device: torch.device) -> None:
+    for group in optimizer.param_groups:
+        # What counts steps stays on the CPU otherwise, as PyTorch has it.
+        counts_there = bool(group.get("fused") or group.get("capturable"))
+        for state in (optimizer.state.get(one, {}) for one in group["params"]):
+            for name, value in state.items():
+                if isinstance(value, Tensor) and (value.ndim or counts_there):
+                    state[name] = value.to(device)
 
-    _nothing = contextlib.nullcontext()
 
-    def profile(self, action_name: str) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
-        del action_name
-        return self._nothing
-
-
-def _is_watched() -> bool:
-    """Say whether a person looks at what is printed: in a terminal or a notebook."""
-    return sys.stdout.isatty() or "ipykernel" in sys.modules
+Runner = OneDevice

@@ -1,193 +1,285 @@
-"""A model as Lightning trains it."""
+"""The loop: epochs, batches, validation, and the callbacks between them."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from lightning.pytorch import LightningModule
-from lightning.pytorch.trainer.states import TrainerFn
+import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
-from feasible.callbacks.history import History
-from feasible.models.class_weights import class_weight_table
-from feasible.models.data import unpack
-from feasible.models.metrics import EpochMetrics
-from feasible.models.model import Model
-from feasible.models.progress import Progress
+from feasible.callbacks.callback_list import CallbackList
+from feasible.metrics import Metric
+from feasible.models.class_weights import weighted_batch
+from feasible.models.compiled_metrics import CompiledMetrics
+from feasible.models.epochs import Epochs
 from feasible.models.random_state import random_state, set_random_state
+from feasible.models.running import OneDevice
+from feasible.models.steps import numbers_of
 
-# The key of what we add to Lightning's checkpoints.
-_OURS = "feasible"
+if TYPE_CHECKING:
+    from feasible.models.model import Model
 
 
-class Training(LightningModule):
-    """What Lightning's Trainer sees of a model: steps, the optimizer, and what checkpoints hold.
+class Training:
+    """A run of `fit`, which can be saved between any two batches, and gone on with.
 
     Args:
-        model: The model, which is compiled, save for prediction.
-        class_weight: Weights of the loss by number of class, or None.
+        model: The model, which is built and compiled.
+        batches: What it is trained on.
+        validation: What it is validated with, or None.
+        callbacks: The callbacks.
+        runner: What it runs on.
+        class_weights: Weights by number of class, or None.
+
+    Attributes:
+        epoch: The number of the epoch that goes on or is next.
     """
 
-    class_weights: Tensor | None
+    def __init__(
+        self,
+        model: Model,
+        batches: Epochs,
+        validation: Epochs | None,
+        callbacks: CallbackList,
+        runner: OneDevice,
+        class_weights: Tensor | None = None,
+    ) -> None:
+        self.model, self.batches, self.validation = model, batches, validation
+        self.callbacks, self.runner = callbacks, runner
+        self.class_weights = None if class_weights is None else runner.place(class_weights)
+        self.epoch = 0
+        # What the latest step returned.
+        self._logs: dict[str, Any] = {}
+        self._restored: dict[str, Any] | None = None
+        self._parameter_count = len(list(model.parameters()))
 
-    def __init__(self, model: Model, class_weight: dict[int, float] | None = None) -> None:
-        super().__init__()
-        self.model = model
-        self.loss = model.loss
-        self.training_metrics = EpochMetrics(model.metrics)
-        self.validation_metrics = EpochMetrics(model.metrics)
-        self.validation_values: dict[str, float] = {}
-        self.history = History()
-        # Called with an epoch's number and values, to which it may add some.
-        self.epoch_ended: Callable[[int, dict[str, float]], Any] | None = None
-        table = None if class_weight is None else class_weight_table(class_weight)
-        self.register_buffer("class_weights", table, persistent=False)
-        self.parameter_count = len(list(model.parameters()))
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        # Lightning notes the hook that it is in some forty times a step, where nn.Module would each
-        # time look whether that is a parameter.
-        if isinstance(value, str | None) and name in vars(self):
-            object.__setattr__(self, name, value)
-        else:
-            super().__setattr__(name, value)
-
-    def configure_optimizers(self) -> Optimizer | None:
-        """Return the model's optimizer, with the state it has from earlier training."""
-        return self.model.optimizer
-
-    def training_step(self, batch: Any) -> Tensor | None:
-        """Compute the loss of a batch.
+    def run(self, epochs: int, initial_epoch: int, validation_freq: int | Sequence[int]) -> None:
+        """Train the model.
 
         Args:
-            batch: Inputs, or a tuple of inputs, labels and weights.
-
-        Returns:
-            The loss; None where no weight is trained.
+            epochs: The number of the last epoch, plus one.
+            initial_epoch: The number of the first one.
+            validation_freq: After how many epochs each there is a validation; or after which.
         """
-        loss = self.model.batch_loss(batch, self.training_metrics, self.class_weights)
-        if not loss.requires_grad:
-            warnings.warn(
-                f"{self.model.name}: nothing of it is trained, as no weight has an effect on the "
-                "loss and is trainable. Set `trainable` of the model or of its layers.",
-                stacklevel=1,
-            )
-            return None
-        return loss
+        model, callbacks = self.model, self.callbacks
+        self.epoch = initial_epoch
+        values: dict[str, Any] = {}
+        callbacks.call("on_train_begin", {})
+        self._restore_callbacks()
+        while self.epoch < epochs and not model.stop_training:
+            epoch = self.epoch
+            values = self._train(epoch)
+            if not self.batches.taken:
+                break  # the data has come to its end
+            self._check_parameters()
+            if self.validation is not None and _is_due(epoch, validation_freq):
+                found = evaluate(model, self.validation, callbacks, self.runner)
+                values |= {f"val_{name}": value for name, value in found.items()}
+            self.epoch = epoch + 1
+            self.batches.next_epoch()
+            callbacks.call("on_epoch_end", epoch, values)
+        finalize = getattr(model.optimizer, "finalize_variable_values", None)
+        if finalize is not None and epochs > 0:
+            finalize()
+        callbacks.call("on_train_end", values)
 
-    def validation_step(self, batch: Any) -> None:
-        """Take the loss and the metrics of a batch in.
-
-        Args:
-            batch: Inputs, or a tuple of inputs, labels and weights.
-        """
-        self.model.batch_loss(batch, self.validation_metrics)
-
-    def predict_step(self, batch: Any) -> Any:
-        """Return the model's output for a batch.
-
-        Args:
-            batch: Inputs, or a tuple that begins with them.
-
-        Returns:
-            The output.
-        """
-        return self.model(unpack(batch)[0])
-
-    def running(self) -> dict[str, float]:
-        """Return the loss and the metrics of the epoch so far.
-
-        Returns:
-            Values by name; none in a prediction.
-        """
-        if self.trainer.predicting:
-            return {}
-        gathered = self.training_metrics if self.trainer.training else self.validation_metrics
-        return gathered.running()
-
-    def on_train_batch_end(self, *batch: Any) -> None:
-        """Stop if the model was told to."""
-        del batch
-        self.trainer.should_stop |= self.model.stop_training
-
-    def on_validation_epoch_end(self) -> None:
-        """End the epoch, before callbacks save checkpoints and look at the validation loss."""
-        self.validation_values = self.validation_metrics.compute()
-        self.validation_metrics.reset()
-        if self.trainer.state.fn == TrainerFn.FITTING:
-            self._end_epoch({f"val_{name}": it for name, it in self.validation_values.items()})
-
-    def on_train_epoch_end(self) -> None:
-        """End the epoch, where there was no validation at its end."""
-        self._end_epoch({})
-
-    def _end_epoch(self, validation: dict[str, float]) -> None:
-        if self._has_ended():
-            return
-        self._check_parameters()
-        values = {**self.training_metrics.compute(), **validation}
-        self.training_metrics.reset()
-        if self.epoch_ended is not None:
-            self.epoch_ended(self.trainer.current_epoch, values)
-            self.trainer.should_stop |= self.model.stop_training
-        self.history.append(self.trainer.current_epoch, values)
-        self.log_dict(values)
-        bar = self.trainer.progress_bar_callback
-        if isinstance(bar, Progress):
-            bar.show_epoch(self.trainer.current_epoch, values)
-
-    def _has_ended(self) -> bool:
-        """Say whether there were no batches since the last epoch ended."""
-        return bool(self.training_metrics.loss.count == 0)
+    def _train(self, epoch: int) -> dict[str, Any]:
+        model, callbacks = self.model, self.callbacks
+        model.reset_metrics()
+        callbacks.call("on_epoch_begin", epoch, {})
+        self._restore_within_epoch()
+        model.train()
+        for batch in self.batches:
+            step = self.batches.taken - 1
+            callbacks.call("on_train_batch_begin", step, {})
+            batch = self.runner.place(batch)
+            if self.class_weights is not None:
+                batch = weighted_batch(batch, self.class_weights)
+            self._logs = model.train_step(batch)
+            callbacks.batch_end("on_train_batch_end", step, lambda: numbers_of(self._logs))
+            if model.stop_training:
+                break
+        model.eval()
+        return numbers_of(_gathered(model, self._logs, self.runner))
 
     def _check_parameters(self) -> None:
-        if len(list(self.model.parameters())) != self.parameter_count:
+        if len(list(self.model.parameters())) != self._parameter_count:
             raise RuntimeError(
                 f"{self.model.name}: a layer was first used in training, when the optimizer had "
                 "its parameters already, so that those of the layer are not trained. Call the "
                 "model once so that it uses all its layers, and then call `fit`."
             )
 
-    def get_extra_state(self) -> dict[str, Any]:
-        """Return the history, which goes wherever the weights go: to a file, between processes."""
-        return {"history": self.history.history, "epoch": self.history.epoch}
+    def state(self) -> dict[str, Any]:
+        """Return all that the rest of the run depends on.
 
-    def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Take the history.
-
-        Args:
-            state: What `get_extra_state` returned.
+        Returns:
+            Tensors, numbers and nests of them, which `torch.load` reads with
+            ``weights_only=True``.
         """
-        self.history.history, self.history.epoch = state["history"], state["epoch"]
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the state of random numbers to a checkpoint.
-
-        Args:
-            checkpoint: The checkpoint.
-        """
-        checkpoint[_OURS] = {
+        model = self.model
+        return {
+            "epoch": self.epoch,
+            "batches": self.batches.state(),
             "random": random_state(),
-            "epoch_ended": self._has_ended(),
+            "weights": model.state_dict(),
+            "optimizer": None if model.optimizer is None else model.optimizer.state_dict(),
+            "logs": numbers_of(self._logs),
+            "outputs": model.check_compiled("fit").metrics.names,
+            "metrics": [_metric_state(metric) for metric in _metrics_of(model)],
+            "callbacks": [_state_of(one) for one in self.callbacks.callbacks],
         }
 
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take the state of random numbers from a checkpoint.
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state.
 
         Args:
-            checkpoint: The checkpoint.
+            state: What `state` returned, of a run of the same model on the same data.
 
         Raises:
-            ValueError: If it is not one of `fit`'s, made at the end of an epoch.
+            ValueError: If it is of another model.
         """
-        ours = checkpoint.get(_OURS)
-        if ours is None or not ours["epoch_ended"]:
+        try:
+            self.model.load_state_dict(state["weights"])
+        except (KeyError, RuntimeError) as error:
             raise ValueError(
-                "`ckpt_path` must be a checkpoint that `fit` made at the end of an epoch, as "
-                "ModelCheckpoint() does. Received: one that "
-                + ("`fit` did not make." if ours is None else "was made in the middle of an epoch.")
-            )
-        set_random_state(ours["random"])
+                f"{self.model.name}: what was saved is of another model: {error}"
+            ) from error
+        if self.model.optimizer is not None:
+            self.model.optimizer.load_state_dict(state["optimizer"])
+        self.epoch = state["epoch"]
+        self.batches.restore(state["batches"])
+        set_random_state(state["random"])
+        self._restored = state
+
+    def _restore_callbacks(self) -> None:
+        """Put callbacks back into their states, when all of them have begun."""
+        state = self._restored
+        if state is None:
+            return
+        if not state["batches"]["taken"]:
+            self._restored = None
+        if len(state["callbacks"]) == len(self.callbacks.callbacks):
+            for callback, own in zip(self.callbacks.callbacks, state["callbacks"], strict=True):
+                if own and hasattr(callback, "restore"):
+                    callback.restore(own)
+
+    def _restore_within_epoch(self) -> None:
+        """Put back what the beginning of the epoch, which was before the state, has changed."""
+        state, self._restored = self._restored, None
+        if state is None:
+            return
+        self.restore(state)
+        self._restored, self._logs = None, state["logs"]
+        compiled = self.model.check_compiled("fit")
+        if compiled.metrics.names is None and state["outputs"] is not None:
+            compiled.metrics.take(state["outputs"])
+            if compiled.loss is not None:
+                compiled.loss.take(state["outputs"])
+        for metric, own in zip(_metrics_of(self.model), state["metrics"], strict=False):
+            _restore_metric(metric, own)
+
+
+def evaluate(
+    model: Model, batches: Epochs, callbacks: CallbackList, runner: OneDevice
+) -> dict[str, Any]:
+    """Compute the loss and the metrics of data.
+
+    Args:
+        model: The model, which is built and compiled.
+        batches: The data.
+        callbacks: The callbacks.
+        runner: What the model runs on.
+
+    Returns:
+        Values by name.
+    """
+    model.eval()
+    model.stop_evaluating = False
+    callbacks.call("on_test_begin", {})
+    model.reset_metrics()
+    batches.next_epoch()
+    logs: dict[str, Any] = {}
+    with torch.no_grad():
+        for batch in batches:
+            step = batches.taken - 1
+            callbacks.call("on_test_batch_begin", step, {})
+            logs = model.test_step(runner.place(batch))
+            callbacks.batch_end("on_test_batch_end", step, lambda: numbers_of(logs))  # noqa: B023
+            if model.stop_evaluating:
+                break
+    values = numbers_of(_gathered(model, logs, runner))
+    callbacks.call("on_test_end", values)
+    return values
+
+
+def predict(model: Model, batches: Epochs, callbacks: CallbackList, runner: OneDevice) -> list[Any]:
+    """Compute a model's output.
+
+    Args:
+        model: The model, which is built.
+        batches: The data.
+        callbacks: The callbacks.
+        runner: What the model runs on.
+
+    Returns:
+        The output for each batch.
+    """
+    model.eval()
+    model.stop_predicting = False
+    callbacks.call("on_predict_begin", {})
+    outputs: list[Any] = []
+    with torch.no_grad():
+        for batch in batches:
+            step = batches.taken - 1
+            callbacks.call("on_predict_batch_begin", step, {})
+            outputs.append(model.predict_step(runner.place(batch)))
+            callbacks.batch_end("on_predict_batch_end", step, lambda: {"outputs": outputs[-1]})
+            if model.stop_predicting:
+                break
+    callbacks.call("on_predict_end", {})
+    return outputs
+
+
+def _is_due(epoch: int, validation_freq: int | Sequence[int]) -> bool:
+    if isinstance(validation_freq, int):
+        return (epoch + 1) % validation_freq == 0
+    return epoch + 1 in validation_freq
+
+
+def _gathered(model: Model, logs: dict[str, Any], runner: OneDevice) -> dict[str, Any]:
+    """Return what the metrics have gathered, over all processes; or what the user's step said."""
+    if runner.world > 1:
+        for metric in _metrics_of(model):
+            for variable in getattr(metric, "variables", ()):
+                torch.distributed.all_reduce(variable.data)
+    found = model.get_metrics_result()
+    return found if set(found) == set(logs) else logs
+
+
+def _metrics_of(model: Model) -> list[Any]:
+    """Return all metrics, those in others too."""
+    found: list[Any] = []
+    for metric in model.metrics:
+        found.extend(metric.metrics if isinstance(metric, CompiledMetrics) else [metric])
+    return found
+
+
+def _metric_state(metric: Any) -> Any:
+    if not isinstance(metric, Metric):
+        return None
+    return [one.value.clone() for one in metric.variables], metric.state_dict()
+
+
+def _restore_metric(metric: Any, state: Any) -> None:
+    if state is None:
+        return
+    for variable, value in zip(metric.variables, state[0], strict=True):
+        variable.assign(value)
+    metric.load_state_dict(state[1])
+
+
+def _state_of(callback: Any) -> dict[str, Any]:
+    state = getattr(callback, "state", None)
+    return state() if callable(state) else {}

@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from feasible.utils.py_dataset import PyDataset
+
+Sequence = PyDataset
+
 __all__ = [
+    "PyDataset",
+    "Sequence",
     "normalize",
     "plot_model",
     "register_keras_serializable",
