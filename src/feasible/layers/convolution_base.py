@@ -138,6 +138,11 @@ class ConvolutionBase(WindowLayer):
         inputs, padding = self.pad(inputs, "constant")
         weight = over_two_axes(weight)
         strides, dilation = at_least_two(self.strides), at_least_two(self.dilation_rate)
+        if max(self.kernel_size) == 1 < max(strides):
+            # Entries between the strides are never seen. With them, oneDNN's gradient of the
+            # kernel writes past its memory where channels come last (uxlfoundation/oneDNN#6035).
+            inputs = inputs[(..., *(slice(None, None, stride) for stride in strides))]
+            strides = (1,) * len(strides)
         convolution = _CONVOLUTIONS[len(strides)]
         return convolution(inputs, weight, bias, strides, padding, dilation, groups)
 
