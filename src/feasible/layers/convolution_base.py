@@ -141,8 +141,8 @@ class ConvolutionBase(WindowLayer):
         if max(self.kernel_size) == 1 < max(strides):
             # Entries between the strides are never seen. With them, oneDNN's gradient of the
             # kernel writes past its memory where channels come last (uxlfoundation/oneDNN#6035).
-            inputs = inputs[(..., *(slice(None, None, stride) for stride in strides))]
-            strides = (1,) * len(strides)
+            seen = tuple(slice(None, None, stride) for stride in strides)
+            inputs, strides = inputs[:, :, *seen], (1,) * len(strides)
         convolution = _CONVOLUTIONS[len(strides)]
         return convolution(inputs, weight, bias, strides, padding, dilation, groups)
 

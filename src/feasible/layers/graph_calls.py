@@ -75,17 +75,23 @@ class GraphCalls(nn.Module):
             self._modules.clear()
             self._modules.update(children)
 
-    def is_symbolic(self, arguments: Any, named: Any) -> bool:
-        """Return whether an argument has no values yet.
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """Compute the output, or note the call down where an argument has no values yet.
 
         Args:
-            arguments: The arguments.
-            named: Those given by name.
+            *arguments: What `call` or `forward` takes.
+            **named: The same by name; and `training`, the mode of this call alone.
 
         Returns:
-            True if so.
+            The output, which carries the mask that follows from those of the inputs.
         """
-        return symbolic_in(arguments) is not None or bool(named and symbolic_in(named) is not None)
+        if symbolic_in((arguments, named)) is not None:
+            return self.record(arguments, named)
+        training = named.pop("training", None)
+        if training is not None and bool(training) != self.training:
+            with in_mode(self, training=bool(training)):
+                return self._compute(*arguments, **named)
+        return self._compute(*arguments, **named)
 
     def record(self, arguments: Any, named: Any) -> Any:
         """Note down a call.
@@ -99,6 +105,10 @@ class GraphCalls(nn.Module):
         """
         with in_mode(self, training=False):
             return record(self, arguments, named)
+
+    def _compute(self, *arguments: Any, **named: Any) -> Any:
+        """Compute the output, in the mode that the module is in."""
+        return super().__call__(*arguments, **named)
 
     def symbolic_result(self, inputs: Any, *others: Any, **named: Any) -> Any:
         """Build the layer, and return what it would return for tensors of some sizes.

@@ -166,26 +166,11 @@ class Layer(GraphCalls, OwnWeights, Penalized):
         """
         return inputs
 
-    def __call__(self, *arguments: Any, **named: Any) -> Any:
-        """Compute the output, or note the call down where an argument has no values yet.
-
-        Args:
-            *arguments: What `call` takes.
-            **named: What `call` takes, by name; and `training`, the mode of this call alone.
-
-        Returns:
-            The output, which carries the mask that follows from those of the inputs.
-        """
-        if self.is_symbolic(arguments, named):
-            return self.record(arguments, named)
-        training = named.pop("training", None)
-        if training is not None and bool(training) != self.training:
-            with in_mode(self, training=bool(training)):
-                return self(*arguments, **named)
+    def _compute(self, *arguments: Any, **named: Any) -> Any:
         masks = masks_of(arguments[0]) if arguments else None
         if masks is not None and named.get("mask") is None and "mask" in self.call_options():
             named["mask"] = masks
-        outputs = super().__call__(*arguments, **named)
+        outputs = super()._compute(*arguments, **named)
         if self.penalties:
             self.add_activity_penalty(outputs)
         if masks is not None or self.makes_masks():

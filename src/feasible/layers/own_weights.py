@@ -17,13 +17,14 @@ from feasible.layers.added_losses import Penalized
 from feasible.layers.configs import torch_dtype
 from feasible.layers.tensors import as_tensor
 from feasible.layers.variable import Variable
+from feasible.layers.weight_lists import WeightLists
 from feasible.layouts import ParameterLayout
 from feasible.ops import convert_to_numpy
 from feasible.registry import snake_case
 from feasible.torch.bound_weights import declare
 
 
-class OwnWeights(Penalized):
+class OwnWeights(Penalized, WeightLists):
     """A module whose weights are read, written and added as Keras's layers' are."""
 
     # What `add_weight` made, beside what is known of the class.
@@ -216,33 +217,8 @@ class OwnWeights(Penalized):
 
     @property
     def weights(self) -> list[Tensor]:
-        """The weights in Keras's order and layout, those of layers inside included."""
-        return [*self.trainable_weights, *self.non_trainable_weights]
-
-    @property
-    def variables(self) -> list[Tensor]:
-        """The weights in Keras's order and layout, those of layers inside included."""
-        return self.weights
-
-    @property
-    def trainable_weights(self) -> list[Tensor]:
-        """The weights that are trained."""
-        return [one for one in variables_of(self) if one.requires_grad]
-
-    @property
-    def trainable_variables(self) -> list[Tensor]:
-        """The weights that are trained."""
-        return self.trainable_weights
-
-    @property
-    def non_trainable_weights(self) -> list[Tensor]:
-        """The weights that are not trained: states, and all where the layer is frozen."""
-        return [one for one in variables_of(self) if not one.requires_grad]
-
-    @property
-    def non_trainable_variables(self) -> list[Tensor]:
-        """The weights that are not trained: states, and all where the layer is frozen."""
-        return self.non_trainable_weights
+        """The weights, those that are trained first, in Keras's order and layout."""
+        return sorted(variables_of(self), key=lambda one: not one.requires_grad)
 
 
 def layers_by_path(module: nn.Module) -> Iterator[tuple[str, OwnWeights]]:

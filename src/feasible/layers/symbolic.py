@@ -233,17 +233,42 @@ def symbolic_tensors(nest: Any) -> Iterator[SymbolicTensor]:
     Args:
         nest: A nest of anything.
 
-    Yields:
+    Returns:
         The symbolic tensors, in order.
     """
-    if isinstance(nest, SymbolicTensor):
+    return (one for one in leaves(nest) if isinstance(one, SymbolicTensor))
+
+
+def tensors_in(nest: Any) -> Iterator[Tensor]:
+    """Return the tensors in tuples, lists and dicts.
+
+    Args:
+        nest: A nest of anything.
+
+    Returns:
+        The tensors, in order.
+    """
+    return (one for one in leaves(nest) if isinstance(one, Tensor))
+
+
+def leaves(nest: Any) -> Iterator[Any]:
+    """Return what is in tuples, lists and dicts.
+
+    Args:
+        nest: A nest of anything.
+
+    Yields:
+        What is none of these, in order.
+
+    Example:
+        >>> list(leaves({"a": [1, (2, 3)], "b": 4}))
+        [1, 2, 3, 4]
+    """
+    if isinstance(nest, dict | tuple | list):
+        for one in nest.values() if isinstance(nest, dict) else nest:
+            yield from leaves(one)
+    else:
         yield nest
-    elif isinstance(nest, dict):
-        for one in nest.values():
-            yield from symbolic_tensors(one)
-    elif isinstance(nest, tuple | list):
-        for one in nest:
-            yield from symbolic_tensors(one)
 
 
 def map_nest(function: Callable[[Any], Any], nest: Any, kind: type | tuple[type, ...]) -> Any:
@@ -346,22 +371,6 @@ def _states_kept(call: Any) -> Iterator[None]:
 def _zeros(one: SymbolicTensor, size: int) -> Tensor:
     dtype = getattr(torch, one.dtype)
     return torch.zeros([size if known is None else known for known in one.shape], dtype=dtype)
-
-
-def tensors_in(nest: Any) -> Iterator[Tensor]:
-    """Return the tensors in tuples, lists and dicts.
-
-    Args:
-        nest: A nest of anything.
-
-    Yields:
-        The tensors, in order.
-    """
-    if isinstance(nest, Tensor):
-        yield nest
-    elif isinstance(nest, dict | tuple | list):
-        for one in nest.values() if isinstance(nest, dict) else nest:
-            yield from tensors_in(one)
 
 
 def _common_shapes(first: Any, *others: Any) -> Any:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from feasible.arguments import InvalidArgumentError
-from feasible.layers.symbolic import Node, SymbolicTensor, map_nest, symbolic_tensors
+from feasible.layers.symbolic import Node, SymbolicTensor, leaves, map_nest, symbolic_tensors
 from feasible.layers.tensors import as_tensor
 
 Nest = Any
@@ -98,7 +97,7 @@ class Graph:
         for node in self.nodes:
             found = map_nest(values.__getitem__, (node.arguments, node.options), SymbolicTensor)
             result = node.module(*found[0], **found[1])
-            for stands, value in zip(symbolic_tensors(node.outputs), _parts(result), strict=True):
+            for stands, value in zip(symbolic_tensors(node.outputs), leaves(result), strict=True):
                 values[stands] = value
         return map_nest(values.__getitem__, self.outputs, SymbolicTensor)
 
@@ -149,16 +148,9 @@ def _default(stands: SymbolicTensor) -> torch.dtype:
 
 
 def _check(owner: str, argument: str, nest: Nest) -> None:
-    leaves: list[Any] = []
-    parts = [nest]
-    while parts:
-        one = parts.pop()
-        if isinstance(one, dict | list | tuple):
-            parts.extend(one.values() if isinstance(one, dict) else one)
-        else:
-            leaves.append(one)
-    wrong = [one for one in leaves if not isinstance(one, SymbolicTensor)]
-    if wrong or not leaves:
+    found = list(leaves(nest))
+    wrong = [one for one in found if not isinstance(one, SymbolicTensor)]
+    if wrong or not found:
         raise InvalidArgumentError(
             owner,
             argument,
@@ -192,14 +184,3 @@ def _in_order(
                 f"inputs: {names}. Pass it in `inputs` too, or begin at one of these."
             )
     return list(found), list(seen)
-
-
-def _parts(result: Nest) -> Iterator[Any]:
-    if isinstance(result, dict):
-        for one in result.values():
-            yield from _parts(one)
-    elif isinstance(result, list | tuple):
-        for one in result:
-            yield from _parts(one)
-    else:
-        yield result

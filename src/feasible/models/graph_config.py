@@ -49,7 +49,7 @@ def graph_entries(
 
     def end(tensor: SymbolicTensor) -> list[Any]:
         name, place, output = history(tensor)
-        return [name, place + is_functional(tensor.node.module), output]
+        return [name, place + _is_functional(tensor.node.module), output]
 
     def written(value: Any) -> Any:
         return map_nest(lambda one: _written(one, history), value, _WRITTEN)
@@ -78,17 +78,9 @@ def graph_entries(
     }
 
 
-def is_functional(module: Any) -> bool:
-    """Return whether Keras counts the calls of a model from 1, where outputs are named.
-
-    Args:
-        module: A layer or a model.
-
-    Returns:
-        True for a model that is made of calls, and no Sequential.
-    """
-    graph = getattr(module, "graph", None)
-    return graph is not None and not hasattr(module, "add")
+def _is_functional(module: Any) -> bool:
+    """Return whether Keras counts the calls of a part from 1, where outputs are named."""
+    return getattr(module, "is_functional", False)
 
 
 _WRITTEN = (SymbolicTensor, Tensor, np.ndarray, np.generic, slice, type(Ellipsis))
@@ -159,7 +151,7 @@ def graph_from_entries(
             raise ValueError(f"the layer {name!r} is called on {sources}, which is never computed.")
         waiting = left
     ends = {
-        (name, place + is_functional(parts[name][0])): tensors
+        (name, place + _is_functional(parts[name][0])): tensors
         for (name, place), tensors in outputs.items()
     }
     return _ends(config.get("input_layers"), ends), _ends(config.get("output_layers"), ends)

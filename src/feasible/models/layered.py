@@ -14,10 +14,10 @@ from feasible.layers.configs import checked_name
 from feasible.layers.graph_calls import GraphCalls
 from feasible.layers.layer import Layer
 from feasible.layers.masks import masks_of
-from feasible.layers.modes import in_mode
 from feasible.layers.symbolic import Shape, SymbolicTensor, map_nest, symbolic_tensors, tried_result
 from feasible.layers.tensors import as_tensor
 from feasible.layers.variable import Variable
+from feasible.layers.weight_lists import WeightLists
 from feasible.models.graph import Graph
 from feasible.models.layer_names import name_for
 from feasible.models.summary import Line, summary
@@ -28,7 +28,7 @@ from feasible.ops import convert_to_numpy
 _RUNNING: list[nn.Module] = []
 
 
-class LayeredModule(GraphCalls):
+class LayeredModule(GraphCalls, WeightLists):
     """A module made of layers, Keras-style ones and any others: by a graph, or by code of its own.
 
     Args:
@@ -70,22 +70,7 @@ class LayeredModule(GraphCalls):
             self._modules[name] = module
             self._graph_names.append(name)
 
-    def __call__(self, *arguments: Any, **named: Any) -> Any:
-        """Compute the output, or note the call down where an argument has no values yet.
-
-        Args:
-            *arguments: What `call` or `forward` takes.
-            **named: The same by name; and `training`, the mode of this call alone.
-
-        Returns:
-            The output.
-        """
-        if self.is_symbolic(arguments, named):
-            return self.record(arguments, named)
-        training = named.pop("training", None)
-        if training is not None and bool(training) != self.training:
-            with in_mode(self, training=bool(training)):
-                return self(*arguments, **named)
+    def _compute(self, *arguments: Any, **named: Any) -> Any:
         if not self._has_lists:
             self.take_lists()
             self._has_lists = True
@@ -93,7 +78,7 @@ class LayeredModule(GraphCalls):
             forget_losses(self)
         _RUNNING.append(self)
         try:
-            return super().__call__(*arguments, **named)
+            return super()._compute(*arguments, **named)
         finally:
             _RUNNING.pop()
 
@@ -200,6 +185,11 @@ class LayeredModule(GraphCalls):
         return self.graph
 
     @property
+    def is_functional(self) -> bool:
+        """Whether the model was made by calls on an Input, one after the other."""
+        return self.graph is not None
+
+    @property
     def is_made_of_layers(self) -> bool:
         """Whether the layers are all there is to the model, as in one made of calls."""
         return self.graph is not None
@@ -222,31 +212,6 @@ class LayeredModule(GraphCalls):
     def weights(self) -> list[Tensor]:
         """The weights, layer by layer, in Keras's order and layout."""
         return [Variable.of(view) for _, view in weight_views(self, detached=False)]
-
-    @property
-    def variables(self) -> list[Tensor]:
-        """The weights, layer by layer, in Keras's order and layout."""
-        return self.weights
-
-    @property
-    def trainable_weights(self) -> list[Tensor]:
-        """The weights that are trained."""
-        return [one for one in self.weights if one.requires_grad]
-
-    @property
-    def trainable_variables(self) -> list[Tensor]:
-        """The weights that are trained."""
-        return self.trainable_weights
-
-    @property
-    def non_trainable_weights(self) -> list[Tensor]:
-        """The weights that are not trained."""
-        return [one for one in self.weights if not one.requires_grad]
-
-    @property
-    def non_trainable_variables(self) -> list[Tensor]:
-        """The weights that are not trained."""
-        return self.non_trainable_weights
 
     def __setattr__(self, name: str, value: Any) -> None:
         # nn.Module would take a module under such a name, and never give it back.

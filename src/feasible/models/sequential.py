@@ -155,6 +155,11 @@ class Sequential(Model):
             self._shapes[place] = shape = _built(layer, shape)
 
     @property
+    def is_functional(self) -> bool:
+        """Whether the model was made by calls on an Input, one after the other."""
+        return False
+
+    @property
     def is_made_of_layers(self) -> bool:
         """Whether the layers are all there is to the model."""
         return True

@@ -80,8 +80,8 @@ def _places(model: Model, stems: Mapping[nn.Module, str]) -> Iterator[tuple[str,
 
 def _class_name(layer: nn.Module) -> str:
     """Return what Keras calls the class."""
-    is_functional = isinstance(layer, Model) and layer.graph is not None
-    return "Functional" if is_functional and type(layer) is Model else type(layer).__name__
+    is_functional = type(layer) is Model and layer.is_functional
+    return "Functional" if is_functional else type(layer).__name__
 
 
 def _flat(modules: Iterable[nn.Module | None]) -> Iterator[nn.Module]:
