@@ -19,7 +19,7 @@ from feasible.arguments import (
     check_number,
 )
 from feasible.layers.category_encoding import ENCODINGS, check_joined, encode, encoded_shape
-from feasible.layers.feature_normalization import batches_of
+from feasible.layers.feature_normalization import inputs_to_adapt_to
 from feasible.layers.layer import Layer
 from feasible.layers.symbolic import Shape
 
@@ -90,7 +90,7 @@ class Discretization(Layer):
                 "`num_bins` in their place to adapt it."
             )
         found = np.zeros((2, 0), np.float32)
-        for batch in islice(batches_of(self.name, data), steps):
+        for batch in islice(inputs_to_adapt_to(self.name, data), steps):
             values = np.sort(batch.cpu().numpy().astype(np.float32), axis=None)
             found = np.concatenate([_sketch(values, self.epsilon), found], 1)
             found = _thinned(found[:, np.argsort(found[0], kind="stable")], self.epsilon)

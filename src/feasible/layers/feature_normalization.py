@@ -159,7 +159,7 @@ class Normalization(Layer):
                 "Leave them out to adapt it."
             )
         count, mean, squares = 0, torch.zeros(()), torch.zeros(())
-        for batch in batches_of(self.name, data):
+        for batch in inputs_to_adapt_to(self.name, data):
             shape = tuple(batch.shape)
             kept = count_from_zero(self.name, self.axis, shape)
             self.check_input(shape)
@@ -252,7 +252,7 @@ def _device_of(data: Any) -> torch.device | None:
     return data.device if isinstance(data, Tensor) else None
 
 
-def batches_of(owner: str, data: Any) -> Iterator[Tensor]:
+def inputs_to_adapt_to(owner: str, data: Any) -> Iterator[Tensor]:
     """Return the inputs in data that a layer adapts to.
 
     Args:
