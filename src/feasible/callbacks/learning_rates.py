@@ -132,7 +132,6 @@ class ReduceLROnPlateau(Callback):
         self.factor = check_number(owner, "factor", factor, minimum=0)
         if self.factor >= 1:
             raise InvalidArgumentError(owner, "factor", factor, "a number below 1")
-        Monitored(owner, monitor, mode, min_delta)
         self.monitor, self.mode, self.min_delta = monitor, mode, min_delta
         self.patience = check_integer(owner, "patience", patience, minimum=0)
         self.cooldown = check_integer(owner, "cooldown", cooldown, minimum=0)

@@ -51,7 +51,6 @@ class EarlyStopping(Callback):
         start_from_epoch: int = 0,
     ) -> None:
         super().__init__()
-        Monitored("EarlyStopping", monitor, mode, min_delta)
         self.monitor, self.mode, self.min_delta = monitor, mode, min_delta
         self.patience = check_integer("EarlyStopping", "patience", patience, minimum=0)
         self.verbose, self.baseline = verbose, baseline

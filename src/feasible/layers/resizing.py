@@ -55,9 +55,7 @@ class _Ends(SpatialLayer):
     """What padding and cropping share."""
 
     sign: ClassVar[int]
-
-    def _amounts(self) -> Ends:
-        raise NotImplementedError
+    _ends: Ends
 
     def call(self, inputs: Tensor) -> Tensor:
         """Change the ends of the spatial axes.
@@ -68,7 +66,7 @@ class _Ends(SpatialLayer):
         Returns:
             A tensor in the same format.
         """
-        amounts = dict(zip(self.spatial_axes, self._amounts(), strict=True))
+        amounts = dict(zip(self.spatial_axes, self._ends, strict=True))
         flat: list[int] = []
         for axis in range(inputs.ndim - 1, 0, -1):
             flat.extend(self.sign * one for one in amounts.get(axis, (0, 0)))
@@ -88,7 +86,7 @@ class _Ends(SpatialLayer):
         """
         self.check_input(input_shape)
         sizes = list(input_shape)
-        for axis, ends in zip(self.spatial_axes, self._amounts(), strict=True):
+        for axis, ends in zip(self.spatial_axes, self._ends, strict=True):
             size = sizes[axis]
             sizes[axis] = None if size is None else size + self.sign * sum(ends)
             if size is not None and size + self.sign * sum(ends) <= 0:
@@ -118,9 +116,6 @@ class ZeroPadding(_Ends):
         # Keras writes the pair of one axis without a list around it.
         self.padding: Any = self._ends if self.rank > 1 else self._ends[0]
 
-    def _amounts(self) -> Ends:
-        return self._ends
-
 
 class Cropping(_Ends):
     """Cuts entries off: what `Cropping1D` to `Cropping3D` share.
@@ -140,9 +135,6 @@ class Cropping(_Ends):
         super().__init__(data_format, **kwargs)
         self._ends = checked_ends(type(self).__name__, "cropping", cropping, self.rank)
         self.cropping: Any = self._ends if self.rank > 1 else self._ends[0]
-
-    def _amounts(self) -> Ends:
-        return self._ends
 
 
 class UpSampling(SpatialLayer):
