@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import torch
+from pyproximal.projection import BoxProj, EuclideanBallProj, L1BallProj, SimplexProj
 from torch import Tensor
 
 import feasible
@@ -130,10 +131,28 @@ def in_jax() -> Iterator[Figure]:
         yield from compared("sets in JAX", f"{name} rows", "optax under vmap", subjects)
 
 
+def in_numpy() -> Iterator[Figure]:
+    """Measure projections of rows in NumPy, beside pyproximal's, which take a row at a time."""
+    shape = (16, 512) if BRIEF else (256, 4096)
+    w = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    peers: dict[str, tuple[Constraint, Callable[..., np.ndarray]]] = {
+        "Simplex": (feasible.Simplex(1, axis=1), SimplexProj(shape[1], 1.0)),
+        "L1Ball": (feasible.L1Ball(1, axis=1), L1BallProj(shape[1], 1.0)),
+        "MaxNorm": (feasible.MaxNorm(1, axis=1), EuclideanBallProj(0.0, 1.0)),
+        "Box": (feasible.Box(-1, 1), BoxProj(-1.0, 1.0)),
+    }
+    for name, (constraint, theirs) in peers.items():
+        subjects = {
+            "pyproximal": Subject(lambda theirs=theirs: np.stack([theirs(row) for row in w])),  # type: ignore[misc]
+            "feasible": Subject(lambda constraint=constraint: constraint(w)),  # type: ignore[misc]
+        }
+        yield from compared("sets in NumPy", f"{name} rows", "pyproximal", subjects)
+
+
 @torch.no_grad()
 def figures() -> list[Figure]:
     """Measure everything here."""
-    return [*sets(), *orthogonal(), *in_jax()]
+    return [*sets(), *orthogonal(), *in_jax(), *in_numpy()]
 
 
 if __name__ == "__main__":
