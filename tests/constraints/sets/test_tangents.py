@@ -130,3 +130,19 @@ def test_of_a_function_it_is_the_gradient() -> None:
 
     gradient = np.ones(3)
     assert Halved().tangent(np.ones(3), gradient) is gradient
+
+
+def test_it_leads_where_two_curved_bounds_do_as_steps_become_short() -> None:
+    """Where singular values are near the bound, or entries near zero, only short steps are linear."""
+    constraint = SpectralNorm(1) & NonNeg()
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        w = constraint(rng.normal(size=(5, 5)))
+        gradient = rng.normal(size=(5, 5))
+        found = constraint.tangent(w, gradient)
+        off = []
+        for step in (1e-4, 1e-6, 1e-8):
+            moved = (constraint(w - step * gradient) - w) / step
+            off.append(np.abs(-found - moved).max())
+        assert off[1] <= max(0.02 * off[0], 1e-9)
+        assert off[2] < 1e-5
