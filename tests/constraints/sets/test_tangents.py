@@ -133,7 +133,7 @@ def test_of_a_function_it_is_the_gradient() -> None:
 
 
 def test_it_leads_where_two_curved_bounds_do_as_steps_become_short() -> None:
-    """Where singular values are near the bound, or entries near zero, only short steps are linear."""
+    """Where singular values are near the bound, or entries near zero, only short steps tell."""
     constraint = SpectralNorm(1) & NonNeg()
     rng = np.random.default_rng(0)
     for _ in range(5):
