@@ -17,6 +17,7 @@ from feasible.constraints import Constraint
 from feasible.constraints.base import is_whole_call
 from feasible.constraints.function import as_constraint
 from feasible.constraints.joint import measure_joint
+from feasible.histograms import draw_histogram
 from feasible.ops import convert_to_numpy
 from feasible.requirements import require
 
@@ -341,48 +342,6 @@ def call_note(constraint: Any, shape: Sequence[int], counted: str) -> str:
     """
     is_plain = not isinstance(constraint, Constraint)
     return f"called with {tuple(shape)}, {counted}" if is_plain else ""
-
-
-def draw_histogram(axes: Any, row: Row, beside: Row | None = None) -> None:
-    """Draw the histogram of what one constraint bounds into a panel.
-
-    Args:
-        axes: The matplotlib axes to draw into.
-        row: What was found of the parameter.
-        beside: What was found of it elsewhere, drawn behind in grey.
-    """
-    low, high = row.bounds
-    drawn = [(row.measured, "tab:blue", 0.75)]
-    if beside is not None:
-        drawn.insert(0, (beside.measured, "0.55", 0.6))
-    finite = [values[np.isfinite(values)] for values, _, _ in drawn]
-    bins = _bins(np.concatenate(finite), low, high)
-    axes.axvspan(max(low, bins[0]), min(high, bins[-1]), color="tab:green", alpha=0.15)
-    for bound in {low, high}:
-        if math.isfinite(bound):
-            axes.axvline(bound, color="tab:green", linewidth=1.5)
-    for values, (_, colour, alpha) in zip(finite, drawn, strict=True):
-        axes.hist(values, bins=bins, color=colour, alpha=alpha)
-    axes.set_title(f"{row.parameter}\n{row.constraint}", fontsize=8)
-    axes.set_xlabel(row.quantity)
-    axes.set_ylabel("vectors of " + str(row.length) if row.length > 1 else "entries")
-
-
-def _bins(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
-    """Return edges of bins among which the bounds are, so that no bar straddles one."""
-    edges = [bound for bound in (low, high) if math.isfinite(bound)]
-    if not edges:  # where each entry has bounds of its own, and none is for all
-        edges = [float(values.mean()) if len(values) else 0.0]
-    least, most = min([*values, *edges]), max([*values, *edges])
-    step = (most - least) / 40 or 0.05
-    anchor = edges[0]
-    if low == high:
-        anchor -= step / 2  # a bar on the bound, rather than one on either side of it
-    elif len(edges) == 2:
-        step = (high - low) / max(round((high - low) / step), 1)
-    first = math.floor((least - anchor) / step)
-    last = math.ceil((most - anchor) / step)
-    return anchor + step * np.arange(first, last + 1 + (last == first))
 
 
 def align_columns(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
