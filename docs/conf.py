@@ -44,13 +44,22 @@ add_module_names = False
 html_theme = "furo"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_js_files = ["accessibility.js"]
 html_math_renderer = "mathml"
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {
     # Colours whose contrast with their background is at least 4.5.
-    "light_css_variables": {"color-brand-primary": "#1d6b40", "color-brand-content": "#1d6b40"},
-    "dark_css_variables": {"color-brand-primary": "#5fcf8f", "color-brand-content": "#5fcf8f"},
+    "light_css_variables": {
+        "color-brand-primary": "#1d6b40",
+        "color-brand-content": "#1d6b40",
+        "color-link-underline": "#1d6b4066",
+    },
+    "dark_css_variables": {
+        "color-brand-primary": "#5fcf8f",
+        "color-brand-content": "#5fcf8f",
+        "color-link-underline": "#5fcf8f66",
+    },
 }
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 from docutils import nodes
+from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
+from sphinx.util import logging
+
+_log = logging.getLogger(__name__)
+
+
+def mathml(node: nodes.Element, *, as_block: bool = False) -> str:
+    """Return a formula as MathML; one that cannot be read is a warning."""
+    try:
+        return tex2mathml(node.astext(), as_block=as_block)
+    except MathError as error:
+        _log.warning("%s in the formula %s", error, node.astext(), location=node)
+        return f"<code>{escape(node.astext())}</code>"
 
 
 def visit_math(self: Any, node: nodes.Element) -> None:
     """Write a formula within a line."""
-    self.body.append(tex2mathml(node.astext()))
+    self.body.append(mathml(node))
     raise nodes.SkipNode
 
 
 def visit_math_block(self: Any, node: nodes.Element) -> None:
     """Write a formula on a line of its own."""
-    formula = tex2mathml(node.astext(), as_block=True)
-    self.body.append(f'<div class="math-block" tabindex="0" role="group">{formula}</div>')
+    self.body.append(f'<div class="math-block">{mathml(node, as_block=True)}</div>')
     raise nodes.SkipNode
 
 
