@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 
 TENSORFLOW := .venv-tensorflow/.installed
 
-.PHONY: bench demo test test-tensorflow lint format clean
+.PHONY: bench demo docs test test-tensorflow lint format clean
 
 demo: $(INSTALLED)
 	$(BIN)/python examples/digits.py
@@ -22,6 +22,12 @@ test-tensorflow: $(TENSORFLOW)
 bench: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet -c pip-constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks
+
+# The site, in build/site: every page's code is run, and every warning and broken link is an error.
+docs: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet -c pip-constraints.txt -e '.[docs]'
+	$(BIN)/python -m pytest -q tests/test_documentation.py
+	$(BIN)/python -m sphinx --fail-on-warning --fresh-env --quiet -d build/doctrees docs build/site
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check
@@ -47,4 +53,4 @@ $(TENSORFLOW): pyproject.toml tests/tensorflow/pip-constraints.txt
 	touch $@
 
 clean:
-	rm -rf .venv .venv-tensorflow
+	rm -rf .venv .venv-tensorflow build

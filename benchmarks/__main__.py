@@ -34,7 +34,7 @@ def measured(section: str) -> list[Figure]:
 def table(figures: Sequence[Figure]) -> str:
     """Return the figures of one section as a table."""
     return align_columns(
-        ("case", "subject", "beside", "ratio", "quartiles"),
+        ("case", "subject", "relative to", "ratio", "quartiles"),
         [
             (
                 one.case,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 
@@ -19,22 +20,34 @@ COLORS = {
     "torch.renorm": "#66a182",
     "geotorch's sphere": "#a17fb0",
 }
+# The background of the site's dark pages, and what is legible on it.
+DARK = {
+    **dict.fromkeys(("figure.facecolor", "axes.facecolor", "legend.facecolor"), "#131416"),
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor"), "#e4e6eb"),
+    **dict.fromkeys(("xtick.color", "ytick.color"), "#e4e6eb"),
+}
 PANELS = {
-    "one weight": "One weight: time beside one pass, w.mul_(1)",
-    "many weights": "Many weights: time beside a loop by hand",
-    "step": "A training step: time beside the unconstrained",
-    "Adam in JAX": "Adam in JAX, one jit: time beside Adam alone",
-    "fit": "fit: our steps a second beside Keras's",
+    "one weight": "One weight: time relative to one pass, w.mul_(1)",
+    "many weights": "Many weights: time relative to a loop by hand",
+    "step": "A training step: time relative to the unconstrained",
+    "Adam in JAX": "Adam in JAX, one jit: time relative to Adam alone",
+    "fit": "fit: our steps a second relative to Keras's",
 }
 
 
 def draw(figures: Sequence[Figure], path: Path) -> None:
-    """Draw the ratios, a panel a section.
+    """Draw the ratios, a panel a section, for light pages and for dark ones.
 
     Args:
         figures: What was measured.
-        path: Where to save the picture.
+        path: Where to save the picture; the dark one is called `NAME-dark` beside it.
     """
+    _draw(figures, path)
+    with matplotlib.rc_context(DARK):
+        _draw(figures, path.with_stem(f"{path.stem}-dark"))
+
+
+def _draw(figures: Sequence[Figure], path: Path) -> None:
     shown = {
         section: [one for one in figures if one.section == section and "bfloat16" not in one.case]
         for section in PANELS
@@ -59,7 +72,7 @@ def _panel(axes: Axes, title: str, figures: Sequence[Figure]) -> None:
             label=who,
             color=COLORS.get(who),
         )
-    axes.axvline(1, color="black", linewidth=0.8)
+    axes.axvline(1, color=matplotlib.rcParams["text.color"], linewidth=0.8)
     if max(one.high for one in figures) > 10:
         axes.set_xscale("log")
         axes.set_xticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])

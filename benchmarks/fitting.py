@@ -1,4 +1,4 @@
-"""Steps a second of `fit`, beside Keras 3 on PyTorch and on JAX: same model, data, constraints."""
+"""Steps a second of `fit` relative to Keras 3 on PyTorch and JAX: same model, data, constraints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The catalogue of sets: projections and tangents beside one pass over the weight, and peers."""
+"""The catalogue of sets: projections and tangents relative to one pass over the weight."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def sets() -> Iterator[Figure]:
 
 
 def tangents(name: str, constraint: Constraint, axis: int, weight: Tensor) -> list[Figure]:
-    """Measure how long gradients take, beside the projection of a weight."""
+    """Measure how long gradients take, relative to the projection of a weight."""
     gradient, values = torch.randn(SIZE, SIZE), torch.randn(SIZE, SIZE)
     plan = fast_gradient_plan(constraint, weight, gradient, (axis,))
     planned = plan_of(constraint, weight)
@@ -97,7 +97,7 @@ def tangents(name: str, constraint: Constraint, axis: int, weight: Tensor) -> li
 
 
 def orthogonal() -> Iterator[Figure]:
-    """Measure the polar factor of nearly orthogonal matrices, beside an SVD."""
+    """Measure the polar factor of nearly orthogonal matrices, relative to an SVD."""
     size = 64 if BRIEF else 512
     torch.manual_seed(0)
     matrix = torch.linalg.qr(torch.randn(size, size))[0] + 1e-4 * torch.randn(size, size)
@@ -115,7 +115,7 @@ def orthogonal() -> Iterator[Figure]:
 
 
 def in_jax() -> Iterator[Figure]:
-    """Measure compiled projections of rows, beside optax's under vmap."""
+    """Measure compiled projections of rows, relative to optax's under vmap."""
     w = jnp.asarray(np.random.default_rng(0).normal(size=(SIZE, SIZE)), jnp.float32)
     peers: dict[str, tuple[Constraint, Callable[..., jax.Array]]] = {
         "Simplex": (feasible.Simplex(1, axis=1), optax.projections.projection_simplex),

@@ -1,4 +1,4 @@
-"""One weight, and many: a projection beside one pass over the weight, and beside peers."""
+"""One weight, and many: a projection relative to one pass over the weight, and to peers."""
 
 from __future__ import annotations
 
@@ -164,13 +164,13 @@ def _one_weight(
     times = timed(subjects, wait=wait)
     figures = ratios("one weight", case, FLOOR, times)
     if KERAS in times:
-        beside = {who: times[who] for who in ("feasible", KERAS)}
-        figures += ratios("one weight beside Keras", case, KERAS, beside)
+        compared = {who: times[who] for who in ("feasible", KERAS)}
+        figures += ratios("one weight relative to Keras", case, KERAS, compared)
     return figures
 
 
 def many_weights() -> Iterator[Figure]:
-    """Measure whole lists of weights, beside the same done by hand and by Keras."""
+    """Measure whole lists of weights, relative to the same by hand and by Keras."""
     for name, shapes in LISTS.items():
         model = nn.ModuleList(module_of(shape) for shape in (shapes[:8] if BRIEF else shapes))
         # The very objects that an optimizer has just stepped, which a cache still holds.

@@ -1,14 +1,17 @@
 """Draws every set in two dimensions: what is feasible, and where points are projected to.
 
-Run it from the repository: `python examples/gallery.py [PICTURE]`.
+Run it from the repository: `python examples/gallery.py [PICTURE]`. A second picture, of
+the same name with `-dark`, is for dark pages.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -40,6 +43,10 @@ from feasible import (
 
 Points = np.ndarray
 
+# On dark pages, what is otherwise black or dark blue.
+_DARK = {"figure.facecolor": "#131416", "axes.facecolor": "#131416"} | dict.fromkeys(
+    ("text.color", "axes.labelcolor", "axes.edgecolor"), "#e4e6eb"
+)
 # Half the width of a panel.
 _SIDE = 2.0
 
@@ -114,26 +121,42 @@ def draw_points(axes: Any, constraint: Constraint, project: Projection) -> None:
         if np.linalg.norm(end - start) > 1e-6:
             style = {"arrowstyle": "-|>", "color": "0.55", "lw": 0.6, "mutation_scale": 5}
             axes.annotate("", end, start, arrowprops={**style, "shrinkA": 0, "shrinkB": 0})
-    axes.scatter(*points.T, s=9, color="#33415c", zorder=3, linewidths=0)
+    axes.scatter(*points.T, s=9, color=_point_colour(), zorder=3, linewidths=0)
     axes.scatter(*found.T, s=9, color="#d1495b", zorder=4, linewidths=0)
 
 
-def draw(path: str) -> None:
+def _point_colour() -> str:
+    """Return the colour of points, which stands out from the background."""
+    return (
+        "#8ab8ff"
+        if matplotlib.rcParams["figure.facecolor"] == _DARK["figure.facecolor"]
+        else "#33415c"
+    )
+
+
+def draw_themes(path: Path) -> None:
+    """Draw the picture for light pages, and the one for dark pages."""
+    draw(path)
+    with matplotlib.rc_context(_DARK):
+        draw(path.with_stem(f"{path.stem}-dark"))
+
+
+def draw(path: Path) -> None:
     """Draw all panels into one picture."""
     columns = 6
     rows = -(-len(PANELS) // columns)
     figure = Figure(figsize=(2.35 * columns, 2.6 * rows), layout="constrained")
     for place, (text, constraint, project, note) in enumerate(PANELS):
         axes = figure.add_subplot(rows, columns, place + 1)
-        axes.axhline(0, color="0.85", lw=0.6, zorder=0)
-        axes.axvline(0, color="0.85", lw=0.6, zorder=0)
+        axes.axhline(0, color="0.5", alpha=0.4, lw=0.6, zorder=0)
+        axes.axvline(0, color="0.5", alpha=0.4, lw=0.6, zorder=0)
         draw_set(axes, constraint, project)
         draw_points(axes, constraint, project)
         axes.set(xlim=(-_SIDE, _SIDE), ylim=(-_SIDE, _SIDE), aspect="equal", xticks=[], yticks=[])
         axes.set_title(text, fontsize=8.5, family="monospace")
-        axes.set_xlabel(note, fontsize=7, color="0.4")
+        axes.set_xlabel(note, fontsize=7)
     figure.savefig(path, dpi=110)
 
 
 if __name__ == "__main__":
-    draw(sys.argv[1] if len(sys.argv) > 1 else "docs/gallery.png")
+    draw_themes(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/gallery.png"))

@@ -88,8 +88,8 @@ class ConvLSTM(CellLayer):
 class ConvLSTM1D(ConvLSTM):
     """A convolutional long short-term memory layer over one spatial axis.
 
-    The weights are those of its `cell`: `weight` of shape (4 * filters, in, *kernel_size),
-    `recurrent_weight` of shape (4 * filters, filters, *kernel_size), and `bias`.
+    The weights are those of its `cell`: `weight` of shape ``(4 * filters, in, *kernel_size)``,
+    `recurrent_weight` of shape ``(4 * filters, filters, *kernel_size)``, and `bias`.
 
     Args:
         filters: How many channels the output has.
@@ -107,9 +107,10 @@ class ConvLSTM1D(ConvLSTM):
         activation: The candidate's and the output's function, by name or itself; None for none.
         recurrent_activation: The gates' function, likewise.
         use_bias: Whether a bias is added.
-        kernel_initializer: Initial values of the kernel, of shape (*kernel_size, in, 4 * filters).
-        recurrent_initializer: Initial values of the recurrent kernel, of shape (*kernel_size,
-            filters, 4 * filters).
+        kernel_initializer: Initial values of the kernel, of shape ``(*kernel_size, in, 4 *
+            filters)``.
+        recurrent_initializer: Initial values of the recurrent kernel, of shape ``(*kernel_size,
+            filters, 4 * filters)``.
         bias_initializer: Initial values of the bias, of shape (4 * filters,).
         unit_forget_bias: Whether the forget gate's bias begins with ones.
         kernel_constraint: The kernel's constraint.
@@ -148,8 +149,8 @@ class ConvLSTM1D(ConvLSTM):
 class ConvLSTM2D(ConvLSTM):
     """A convolutional long short-term memory layer over two spatial axes, such as those of a film.
 
-    The weights are those of its `cell`: `weight` of shape (4 * filters, in, *kernel_size),
-    `recurrent_weight` of shape (4 * filters, filters, *kernel_size), and `bias`.
+    The weights are those of its `cell`: `weight` of shape ``(4 * filters, in, *kernel_size)``,
+    `recurrent_weight` of shape ``(4 * filters, filters, *kernel_size)``, and `bias`.
 
     Args:
         filters: How many channels the output has.
@@ -167,9 +168,10 @@ class ConvLSTM2D(ConvLSTM):
         activation: The candidate's and the output's function, by name or itself; None for none.
         recurrent_activation: The gates' function, likewise.
         use_bias: Whether a bias is added.
-        kernel_initializer: Initial values of the kernel, of shape (*kernel_size, in, 4 * filters).
-        recurrent_initializer: Initial values of the recurrent kernel, of shape (*kernel_size,
-            filters, 4 * filters).
+        kernel_initializer: Initial values of the kernel, of shape ``(*kernel_size, in, 4 *
+            filters)``.
+        recurrent_initializer: Initial values of the recurrent kernel, of shape ``(*kernel_size,
+            filters, 4 * filters)``.
         bias_initializer: Initial values of the bias, of shape (4 * filters,).
         unit_forget_bias: Whether the forget gate's bias begins with ones.
         kernel_constraint: The kernel's constraint.
@@ -208,8 +210,8 @@ class ConvLSTM2D(ConvLSTM):
 class ConvLSTM3D(ConvLSTM):
     """A convolutional long short-term memory layer over three spatial axes.
 
-    The weights are those of its `cell`: `weight` of shape (4 * filters, in, *kernel_size),
-    `recurrent_weight` of shape (4 * filters, filters, *kernel_size), and `bias`.
+    The weights are those of its `cell`: `weight` of shape ``(4 * filters, in, *kernel_size)``,
+    `recurrent_weight` of shape ``(4 * filters, filters, *kernel_size)``, and `bias`.
 
     Args:
         filters: How many channels the output has.
@@ -227,9 +229,10 @@ class ConvLSTM3D(ConvLSTM):
         activation: The candidate's and the output's function, by name or itself; None for none.
         recurrent_activation: The gates' function, likewise.
         use_bias: Whether a bias is added.
-        kernel_initializer: Initial values of the kernel, of shape (*kernel_size, in, 4 * filters).
-        recurrent_initializer: Initial values of the recurrent kernel, of shape (*kernel_size,
-            filters, 4 * filters).
+        kernel_initializer: Initial values of the kernel, of shape ``(*kernel_size, in, 4 *
+            filters)``.
+        recurrent_initializer: Initial values of the recurrent kernel, of shape ``(*kernel_size,
+            filters, 4 * filters)``.
         bias_initializer: Initial values of the bias, of shape (4 * filters,).
         unit_forget_bias: Whether the forget gate's bias begins with ones.
         kernel_constraint: The kernel's constraint.

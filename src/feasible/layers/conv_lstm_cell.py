@@ -27,8 +27,8 @@ from feasible.layers.windows import (
 class ConvLSTMCell(LongShortTermCell, WindowedLayer):
     """One step of a convolutional long short-term memory layer, for any number of spatial axes.
 
-    It stores `weight` of shape (4 * filters, in, *kernel_size), `recurrent_weight` of shape
-    (4 * filters, filters, *kernel_size), and `bias`. Gates are in Keras's order: input, forget,
+    It stores `weight` of shape ``(4 * filters, in, *kernel_size)``, `recurrent_weight` of shape
+    ``(4 * filters, filters, *kernel_size)``, and `bias`. Gates are in Keras's order: input, forget,
     candidate, output.
 
     Args:

@@ -105,7 +105,8 @@ class Convolution(ConvolutionBase):
 class Conv1D(Convolution):
     """A convolution over one spatial axis, such as time.
 
-    It stores what `torch.nn.Conv1d` stores: `weight` of shape (filters, in / groups, *kernel_size),
+    It stores what `torch.nn.Conv1d` stores: `weight` of shape
+    ``(filters, in / groups, *kernel_size)``,
     and `bias`.
 
     Args:
@@ -121,8 +122,8 @@ class Conv1D(Convolution):
         groups: In how many groups the channels are convolved on their own.
         activation: A function, by name or itself; None for none.
         use_bias: Whether a bias is added.
-        kernel_initializer: Initial values of the kernel, of shape (*kernel_size, in / groups,
-            filters).
+        kernel_initializer: Initial values of the kernel, of shape ``(*kernel_size, in / groups,
+            filters)``.
         bias_initializer: Initial values of the bias.
         kernel_constraint: The kernel's constraint.
         bias_constraint: The bias's constraint.
@@ -147,7 +148,8 @@ class Conv1D(Convolution):
 class Conv2D(Convolution):
     """A convolution over two spatial axes, such as those of images.
 
-    It stores what `torch.nn.Conv2d` stores: `weight` of shape (filters, in / groups, *kernel_size),
+    It stores what `torch.nn.Conv2d` stores: `weight` of shape
+    ``(filters, in / groups, *kernel_size)``,
     and `bias`.
 
     Args:
@@ -163,8 +165,8 @@ class Conv2D(Convolution):
         groups: In how many groups the channels are convolved on their own.
         activation: A function, by name or itself; None for none.
         use_bias: Whether a bias is added.
-        kernel_initializer: Initial values of the kernel, of shape (*kernel_size, in / groups,
-            filters).
+        kernel_initializer: Initial values of the kernel, of shape ``(*kernel_size, in / groups,
+            filters)``.
         bias_initializer: Initial values of the bias.
         kernel_constraint: The kernel's constraint.
         bias_constraint: The bias's constraint.
@@ -188,7 +190,8 @@ class Conv2D(Convolution):
 class Conv3D(Convolution):
     """A convolution over three spatial axes, such as those of volumes.
 
-    It stores what `torch.nn.Conv3d` stores: `weight` of shape (filters, in / groups, *kernel_size),
+    It stores what `torch.nn.Conv3d` stores: `weight` of shape
+    ``(filters, in / groups, *kernel_size)``,
     and `bias`.
 
     Args:
@@ -205,8 +208,8 @@ class Conv3D(Convolution):
         groups: In how many groups the channels are convolved on their own.
         activation: A function, by name or itself; None for none.
         use_bias: Whether a bias is added.
-        kernel_initializer: Initial values of the kernel, of shape (*kernel_size, in / groups,
-            filters).
+        kernel_initializer: Initial values of the kernel, of shape ``(*kernel_size, in / groups,
+            filters)``.
         bias_initializer: Initial values of the bias.
         kernel_constraint: The kernel's constraint.
         bias_constraint: The bias's constraint.

@@ -144,7 +144,8 @@ class ConvolutionTranspose(ConvolutionBase):
 class Conv1DTranspose(ConvolutionTranspose):
     """A transposed convolution over one spatial axis, which undoes a convolution's sizes.
 
-    It stores what `torch.nn.ConvTranspose1d` stores: `weight` of shape (in, filters, *kernel_size),
+    It stores what `torch.nn.ConvTranspose1d` stores: `weight` of shape
+    ``(in, filters, *kernel_size)``,
     and `bias`.
 
     Args:
@@ -160,7 +161,7 @@ class Conv1DTranspose(ConvolutionTranspose):
         dilation_rate: The distance of the kernel's entries. Above 1, the strides must be 1.
         activation: A function, by name or itself; None for none.
         use_bias: Whether a bias is added.
-        kernel_initializer: Initial values of the kernel, of shape (*kernel_size, filters, in).
+        kernel_initializer: Initial values of the kernel, of shape ``(*kernel_size, filters, in)``.
         bias_initializer: Initial values of the bias.
         kernel_constraint: The kernel's constraint.
         bias_constraint: The bias's constraint.
@@ -184,7 +185,8 @@ class Conv1DTranspose(ConvolutionTranspose):
 class Conv2DTranspose(ConvolutionTranspose):
     """A transposed convolution over two spatial axes, which undoes a convolution's sizes.
 
-    It stores what `torch.nn.ConvTranspose2d` stores: `weight` of shape (in, filters, *kernel_size),
+    It stores what `torch.nn.ConvTranspose2d` stores: `weight` of shape
+    ``(in, filters, *kernel_size)``,
     and `bias`.
 
     Args:
@@ -202,7 +204,7 @@ class Conv2DTranspose(ConvolutionTranspose):
             one for each. Above 1, the strides must be 1.
         activation: A function, by name or itself; None for none.
         use_bias: Whether a bias is added.
-        kernel_initializer: Initial values of the kernel, of shape (*kernel_size, filters, in).
+        kernel_initializer: Initial values of the kernel, of shape ``(*kernel_size, filters, in)``.
         bias_initializer: Initial values of the bias.
         kernel_constraint: The kernel's constraint.
         bias_constraint: The bias's constraint.
@@ -226,7 +228,8 @@ class Conv2DTranspose(ConvolutionTranspose):
 class Conv3DTranspose(ConvolutionTranspose):
     """A transposed convolution over three spatial axes, which undoes a convolution's sizes.
 
-    It stores what `torch.nn.ConvTranspose3d` stores: `weight` of shape (in, filters, *kernel_size),
+    It stores what `torch.nn.ConvTranspose3d` stores: `weight` of shape
+    ``(in, filters, *kernel_size)``,
     and `bias`.
 
     Args:
@@ -245,7 +248,7 @@ class Conv3DTranspose(ConvolutionTranspose):
             one for each. Above 1, the strides must be 1.
         activation: A function, by name or itself; None for none.
         use_bias: Whether a bias is added.
-        kernel_initializer: Initial values of the kernel, of shape (*kernel_size, filters, in).
+        kernel_initializer: Initial values of the kernel, of shape ``(*kernel_size, filters, in)``.
         bias_initializer: Initial values of the bias.
         kernel_constraint: The kernel's constraint.
         bias_constraint: The bias's constraint.

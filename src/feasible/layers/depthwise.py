@@ -102,8 +102,8 @@ class DepthwiseConvolution(ConvolutionBase):
 class DepthwiseConv1D(DepthwiseConvolution):
     """A convolution of each channel on its own, over one spatial axis.
 
-    It stores what `torch.nn.Conv1d` with `groups=in` stores: `weight` of shape (in *
-    depth_multiplier, 1, *kernel_size), and `bias`.
+    It stores what `torch.nn.Conv1d` with `groups=in` stores: `weight` of shape ``(in *
+    depth_multiplier, 1, *kernel_size)``, and `bias`.
 
     Args:
         kernel_size: The kernel's size.
@@ -116,8 +116,8 @@ class DepthwiseConv1D(DepthwiseConvolution):
         dilation_rate: The distance of the kernel's entries.
         activation: A function, by name or itself; None for none.
         use_bias: Whether a bias is added.
-        depthwise_initializer: Initial values of the kernel, of shape (*kernel_size, in,
-            depth_multiplier).
+        depthwise_initializer: Initial values of the kernel, of shape ``(*kernel_size, in,
+            depth_multiplier)``.
         bias_initializer: Initial values of the bias.
         depthwise_constraint: The kernel's constraint.
         bias_constraint: The bias's constraint.
@@ -141,8 +141,8 @@ class DepthwiseConv1D(DepthwiseConvolution):
 class DepthwiseConv2D(DepthwiseConvolution):
     """A convolution of each channel on its own, over two spatial axes.
 
-    It stores what `torch.nn.Conv2d` with `groups=in` stores: `weight` of shape (in *
-    depth_multiplier, 1, *kernel_size), and `bias`.
+    It stores what `torch.nn.Conv2d` with `groups=in` stores: `weight` of shape ``(in *
+    depth_multiplier, 1, *kernel_size)``, and `bias`.
 
     Args:
         kernel_size: The kernel's size along each axis: an integer for all, or one for each.
@@ -156,8 +156,8 @@ class DepthwiseConv2D(DepthwiseConvolution):
             one for each.
         activation: A function, by name or itself; None for none.
         use_bias: Whether a bias is added.
-        depthwise_initializer: Initial values of the kernel, of shape (*kernel_size, in,
-            depth_multiplier).
+        depthwise_initializer: Initial values of the kernel, of shape ``(*kernel_size, in,
+            depth_multiplier)``.
         bias_initializer: Initial values of the bias.
         depthwise_constraint: The kernel's constraint.
         bias_constraint: The bias's constraint.

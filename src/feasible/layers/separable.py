@@ -105,8 +105,9 @@ class SeparableConvolution(ConvolutionBase):
 class SeparableConv1D(SeparableConvolution):
     """A depthwise convolution over one spatial axis, then one that mixes the channels.
 
-    It stores what two `torch.nn.Conv1d` store: `depthwise_weight` of shape (in * depth_multiplier,
-    1, *kernel_size), `pointwise_weight` of shape (filters, in * depth_multiplier, 1), and `bias`.
+    It stores what two `torch.nn.Conv1d` store: `depthwise_weight` of shape
+    ``(in * depth_multiplier,
+    1, *kernel_size)``, `pointwise_weight` of shape (filters, in * depth_multiplier, 1), and `bias`.
 
     Args:
         filters: How many channels the output has.
@@ -120,8 +121,8 @@ class SeparableConv1D(SeparableConvolution):
         depth_multiplier: How many depthwise kernels each channel of the input has.
         activation: A function, by name or itself; None for none.
         use_bias: Whether a bias is added.
-        depthwise_initializer: Initial values of the depthwise kernel, of shape (*kernel_size, in,
-            depth_multiplier).
+        depthwise_initializer: Initial values of the depthwise kernel, of shape ``(*kernel_size, in,
+            depth_multiplier)``.
         pointwise_initializer: Initial values of the pointwise kernel, of shape (1, in *
             depth_multiplier, filters).
         bias_initializer: Initial values of the bias.
@@ -148,8 +149,9 @@ class SeparableConv1D(SeparableConvolution):
 class SeparableConv2D(SeparableConvolution):
     """A depthwise convolution over two spatial axes, then one that mixes the channels.
 
-    It stores what two `torch.nn.Conv2d` store: `depthwise_weight` of shape (in * depth_multiplier,
-    1, *kernel_size), `pointwise_weight` of shape (filters, in * depth_multiplier, 1, 1), and
+    It stores what two `torch.nn.Conv2d` store: `depthwise_weight` of shape
+    ``(in * depth_multiplier,
+    1, *kernel_size)``, `pointwise_weight` of shape (filters, in * depth_multiplier, 1, 1), and
     `bias`.
 
     Args:
@@ -166,8 +168,8 @@ class SeparableConv2D(SeparableConvolution):
         depth_multiplier: How many depthwise kernels each channel of the input has.
         activation: A function, by name or itself; None for none.
         use_bias: Whether a bias is added.
-        depthwise_initializer: Initial values of the depthwise kernel, of shape (*kernel_size, in,
-            depth_multiplier).
+        depthwise_initializer: Initial values of the depthwise kernel, of shape ``(*kernel_size, in,
+            depth_multiplier)``.
         pointwise_initializer: Initial values of the pointwise kernel, of shape (1, 1, in *
             depth_multiplier, filters).
         bias_initializer: Initial values of the bias.

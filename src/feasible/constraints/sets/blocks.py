@@ -21,8 +21,7 @@ class Blocks(Constraint):
     """Keep each of several blocks along an axis feasible, alone.
 
     It is for weights that are several, side by side: fused queries, keys and values, attention
-    heads, or the gates of an LSTM. ``min ||v - w||  s.t.  each v[start:start + size]`` feasible
-    falls apart into one problem a block. Blocks that are sharded are gathered.
+    heads, or the gates of an LSTM. Each is projected alone. Blocks that are sharded are gathered.
 
     Args:
         constraint: What each block must satisfy; its axes are those of the weight.

@@ -20,10 +20,17 @@ from feasible.constraints.rays import ray_of_entries
 
 @CONSTRAINTS.built_in("box", of_keras=False)
 class Box(Constraint):
-    """Keep each entry at or above a lower bound, and at or below an upper one.
+    r"""Keep each entry at or above a lower bound, and at or below an upper one.
 
-    It solves ``min ||v - w||  s.t.  lower <= v <= upper``, entry by entry: each is clipped. NaN
-    stays NaN, and an infinity becomes the bound on its side, if there is one.
+    It solves
+
+    .. math::
+
+        \min_v \lVert v - w \rVert
+        \quad \text{subject to} \quad \mathrm{lower} \le v \le \mathrm{upper}
+
+    Each entry is clipped. NaN stays NaN, and an infinity becomes the bound on its side, if there is
+    one.
 
     Args:
         lower: A number, or an array that broadcasts to the weight in Keras layout; None for no

@@ -16,10 +16,17 @@ from feasible.constraints.thresholds import capped, clipped, held_from
 
 @CONSTRAINTS.built_in("cappedsimplex", of_keras=False)
 class CappedSimplex(Constraint):
-    """Keep each vector's entries between zero and a cap, and their sum at a number.
+    r"""Keep each vector's entries between zero and a cap, and their sum at a number.
 
-    It solves ``min ||v - w||  s.t.  0 <= v <= upper, sum(v) = total``: ``v = clip(w - t, 0,
-    upper)`` for a t of which the sum is right. Vectors that are sharded are gathered.
+    It solves
+
+    .. math::
+
+        \min_v \lVert v - w \rVert
+        \quad \text{subject to} \quad 0 \le v \le \mathrm{upper}, \quad \sum_i v_i = \mathrm{total}
+
+    by ``v = clip(w - t, 0, upper)``, with t such that the sum is right. Vectors that are sharded
+    are gathered.
 
     Args:
         total: The sum, at least 0.

@@ -13,10 +13,19 @@ from feasible.constraints.parts import Part, Steps
 
 @CONSTRAINTS.built_in("fixedsum", of_keras=False)
 class FixedSum(Constraint):
-    """Keep the sum of each vector's entries at a number; at 0, each vector is centred.
+    r"""Keep the sum of each vector's entries at a number; at 0, each vector is centred.
 
-    It solves ``min ||v - w||  s.t.  sum(v) = total``: what is missing is spread evenly,
-    ``v = w - (sum(w) - total) / n``.
+    It solves
+
+    .. math::
+
+        \min_v \lVert v - w \rVert \quad \text{subject to} \quad \sum_i v_i = \mathrm{total}
+
+    by spreading the difference evenly over the n entries:
+
+    .. math::
+
+        v = w - \frac{\sum_i w_i - \mathrm{total}}{n}
 
     Args:
         total: The sum.

@@ -20,10 +20,19 @@ from feasible.constraints.rays import is_first_largest
 
 @CONSTRAINTS.built_in("hyperplane", of_keras=False)
 class Hyperplane(Constraint):
-    """Keep each vector on a hyperplane: its product with a normal is a number.
+    r"""Keep each vector on a hyperplane: its product with a normal is a number.
 
-    It solves ``min ||v - w||  s.t.  sum(normal * v) = offset``:
-    ``v = w - normal * (sum(normal * w) - offset) / sum(normal ** 2)``.
+    It solves
+
+    .. math::
+
+        \min_v \lVert v - w \rVert \quad \text{subject to} \quad a^\top v = b
+
+    with a normal a and an offset b, by
+
+    .. math::
+
+        v = w - \frac{a^\top w - b}{\lVert a \rVert^2} a .
 
     Args:
         normal: An array that broadcasts to the weight in Keras layout: one normal for all vectors,
@@ -181,10 +190,19 @@ class Hyperplane(Constraint):
 
 @CONSTRAINTS.built_in("halfspace", of_keras=False)
 class HalfSpace(Hyperplane):
-    """Keep each vector on one side of a hyperplane: its product with a normal is at most a number.
+    r"""Keep each vector on one side of a hyperplane: its product with a normal is at most a number.
 
-    It solves ``min ||v - w||  s.t.  sum(normal * v) <= offset``:
-    ``v = w - normal * max(sum(normal * w) - offset, 0) / sum(normal ** 2)``.
+    It solves
+
+    .. math::
+
+        \min_v \lVert v - w \rVert \quad \text{subject to} \quad a^\top v \le b
+
+    with a normal a and an offset b, by
+
+    .. math::
+
+        v = w - \frac{\max(a^\top w - b, 0)}{\lVert a \rVert^2} a .
 
     Args:
         normal: An array that broadcasts to the weight in Keras layout: one normal for all vectors,

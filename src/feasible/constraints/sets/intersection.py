@@ -31,14 +31,20 @@ _NEAR = 16.0
 
 @CONSTRAINTS.built_in("intersection", of_keras=False)
 class Intersection(Constraint):
-    """Keep a weight in two sets at once, written ``first & second``.
+    r"""Keep a weight in two sets at once, written ``first & second``.
 
-    It solves ``min ||v - w||  s.t.  v in first and in second``. One projection after the other is
-    that where both constrain entries alone, or where the first is a cone, such as `NonNeg`,
-    `Monotone`, `Mask` or `TopK`, and the second scales whole vectors of it, as `MaxNorm`,
-    `MinMaxNorm`, `UnitNorm` and `Sphere` do. For other pairs of convex sets it is found by
-    Dykstra's algorithm, to the rounding of the weight's dtype; what is sharded is gathered. Others
-    are refused: their projection is not known.
+    It solves
+
+    .. math::
+
+        \min_v \lVert v - w \rVert
+        \quad \text{subject to} \quad v \in \mathrm{first} \cap \mathrm{second}
+
+    One projection after the other is that where both constrain entries alone, or where the first is
+    a cone, such as `NonNeg`, `Monotone`, `Mask` or `TopK`, and the second scales whole vectors of
+    it, as `MaxNorm`, `MinMaxNorm`, `UnitNorm` and `Sphere` do. For other pairs of convex sets it is
+    found by Dykstra's algorithm, to the rounding of the weight's dtype; what is sharded is
+    gathered. Others are refused: their projection is not known.
 
     Args:
         first: A constraint.

@@ -16,11 +16,16 @@ from feasible.constraints.thresholds import held_from, lowered, tangent_threshol
 
 @CONSTRAINTS.built_in("l1ball", of_keras=False)
 class L1Ball(RadiusConstraint):
-    """Keep the sum of each vector's absolute values at or below a radius.
+    r"""Keep the sum of each vector's absolute values at or below a radius.
 
-    It solves ``min ||v - w||  s.t.  sum(|v|) <= radius``: of a longer vector each absolute value is
-    lowered by the same, down to zero. Complex entries count by their modulus. Vectors that are
-    sharded are gathered.
+    It solves
+
+    .. math::
+
+        \min_v \lVert v - w \rVert \quad \text{subject to} \quad \sum_i |v_i| \le \mathrm{radius}
+
+    In a longer vector each absolute value is lowered by the same amount, down to zero. Complex
+    entries count by their modulus. Vectors that are sharded are gathered.
 
     Args:
         radius: A number, an array of one for each vector, of size 1 along its axes, or

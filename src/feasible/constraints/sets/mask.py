@@ -18,10 +18,17 @@ from feasible.constraints.rays import ray_of_entries
 
 @CONSTRAINTS.built_in("mask", of_keras=False)
 class Mask(Constraint):
-    """Keep the entries at zero that a mask says.
+    r"""Keep the entries that a mask excludes at zero.
 
-    It solves ``min ||v - w||  s.t.  v_i = 0 where mask_i = 0``: those are set to zero. NaN stays
-    NaN, also under the mask; an infinity under it becomes zero.
+    It solves
+
+    .. math::
+
+        \min_v \lVert v - w \rVert
+        \quad \text{subject to} \quad v_i = 0 \text{ where } \mathrm{mask}_i = 0
+
+    These entries are set to zero. NaN stays NaN, also under the mask; an infinity under it becomes
+    zero.
 
     Args:
         mask: An array of booleans, or of zeros and ones, that broadcasts to the weight in Keras

@@ -14,11 +14,17 @@ from feasible.constraints.parts import Part, Steps
 
 @CONSTRAINTS.built_in("monotone", of_keras=False)
 class Monotone(Constraint):
-    """Keep each vector's entries in order, each at least as large as the one before.
+    r"""Keep each vector's entries in order, each at least as large as the one before.
 
-    It solves ``min ||v - w||  s.t.  v_1 <= v_2 <= ...``, which is isotonic regression: runs of
-    entries that are out of order become their mean. It is no sort. Along several axes, entries are
-    in row-major order. Vectors that are sharded are gathered.
+    It solves
+
+    .. math::
+
+        \min_v \lVert v - w \rVert \quad \text{subject to} \quad v_1 \le v_2 \le \ldots \le v_n
+
+    which is isotonic regression: runs of entries that are out of order become their mean. It is not
+    a sort. Along several axes, entries are in row-major order. Vectors that are sharded are
+    gathered.
 
     Args:
         increasing: Whether entries rise; else they fall.

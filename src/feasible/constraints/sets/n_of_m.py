@@ -16,13 +16,20 @@ from feasible.constraints.parts import Part, Steps
 
 @CONSTRAINTS.built_in("nofm", of_keras=False)
 class NofM(Constraint):
-    """Keep at most n of each m consecutive entries of a vector, those of the largest size.
+    r"""Keep at most n of each m consecutive entries of a vector, those of the largest size.
 
-    It solves ``min ||v - w||  s.t.  count(v != 0) <= n`` in each group of m entries, those from 0
-    to m - 1, from m to 2 m - 1, and so on along `axis`: the others become zero. The set is not
-    convex; of entries of equal absolute value, the first are kept. Complex entries count by their
-    modulus. Vectors that are sharded are gathered. Gradients are not projected unless asked for,
-    because then those entries would stay that are not zero.
+    It solves
+
+    .. math::
+
+        \min_v \lVert v - w \rVert
+        \quad \text{subject to} \quad \lVert v_g \rVert_0 \le n \text{ for each group } g
+
+    where the norm counts the entries that are not zero, and a group is m consecutive entries: the
+    first m along `axis`, the next m, and so on. The others become zero. The set is not convex; of
+    entries of equal absolute value, the first are kept. Complex entries count by their modulus.
+    Vectors that are sharded are gathered. Gradients are not projected unless asked for, because
+    then those entries would stay that are not zero.
 
     Args:
         n: How many entries of a group, from 0 to m.

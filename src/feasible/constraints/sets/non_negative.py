@@ -15,9 +15,15 @@ from feasible.constraints.rays import ray_of_entries
 
 @CONSTRAINTS.built_in("nonneg")
 class NonNeg(Constraint):
-    """Set the negative entries of a weight to zero.
+    r"""Set the negative entries of a weight to zero.
 
-    It is the nearest non-negative weight. NaN stays NaN, and minus infinity becomes zero.
+    It solves
+
+    .. math::
+
+        \min_v \lVert v - w \rVert \quad \text{subject to} \quad v \ge 0
+
+    NaN stays NaN, and minus infinity becomes zero.
 
     Example:
         >>> import numpy as np

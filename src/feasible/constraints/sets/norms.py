@@ -197,7 +197,16 @@ class NormConstraint(Constraint):
 
 @CONSTRAINTS.built_in("maxnorm")
 class MaxNorm(NormConstraint):
-    """Keep the norm of each vector at or below a bound.
+    r"""Keep the norm of each vector at or below a bound.
+
+    It solves
+
+    .. math::
+
+        \min_v \lVert v - w \rVert
+        \quad \text{subject to} \quad \lVert v \rVert \le \mathrm{max\_value}
+
+    A longer vector is scaled to the bound.
 
     Args:
         max_value: The largest norm, at least 0.
@@ -229,9 +238,15 @@ class MaxNorm(NormConstraint):
 
 @CONSTRAINTS.built_in("minmaxnorm")
 class MinMaxNorm(NormConstraint):
-    """Keep the norm of each vector between two bounds, or move it there step by step.
+    r"""Keep the norm of each vector between two bounds, or move it there step by step.
 
-    A vector's norm becomes ``(1 - rate) * norm + rate * clip(norm, min_value, max_value)``.
+    A vector's norm becomes
+
+    .. math::
+
+        (1 - \mathrm{rate}) \lVert w \rVert
+        + \mathrm{rate} \operatorname{clip}(\lVert w \rVert, \mathrm{min\_value},
+        \mathrm{max\_value})
 
     Args:
         min_value: The smallest norm, at least 0.
@@ -257,7 +272,13 @@ class MinMaxNorm(NormConstraint):
 
 @CONSTRAINTS.built_in("unitnorm")
 class UnitNorm(NormConstraint):
-    """Give each vector norm 1; a zero vector, which has no direction, stays zero.
+    r"""Give each vector norm 1; a zero vector, which has no direction, stays zero.
+
+    It solves
+
+    .. math::
+
+        \min_v \lVert v - w \rVert \quad \text{subject to} \quad \lVert v \rVert = 1
 
     Args:
         axis: The axes that one vector lies along, as in `MaxNorm`.

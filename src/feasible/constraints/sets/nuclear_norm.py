@@ -17,11 +17,17 @@ from feasible.constraints.thresholds import lowered, threshold
 
 @CONSTRAINTS.built_in("nuclearnorm", of_keras=False)
 class NuclearNorm(MatrixConstraint):
-    """Keep the sum of the singular values of each matrix at or below a bound.
+    r"""Keep the sum of the singular values of each matrix at or below a bound.
 
-    It solves ``min ||V - W||  s.t.  ||V||_* <= max_value``: singular values are lowered by the
-    same, down to zero, so that matrices become of low rank. A convolution's kernel matrix is not
-    its operator. Matrices that are sharded are gathered.
+    It solves
+
+    .. math::
+
+        \min_V \lVert V - W \rVert_F
+        \quad \text{subject to} \quad \lVert V \rVert_* \le \mathrm{max\_value}
+
+    Singular values are lowered by the same amount, down to zero, so that matrices become of low
+    rank. A convolution's kernel matrix is not its operator. Matrices that are sharded are gathered.
 
     Args:
         max_value: The largest sum, at least 0.

@@ -20,13 +20,20 @@ from feasible.constraints.parts import Part, Steps
 
 @CONSTRAINTS.built_in("orthogonal", of_keras=False)
 class Orthogonal(MatrixConstraint):
-    """Keep the columns of tall matrices orthonormal, and the rows of wide ones.
+    r"""Keep the columns of tall matrices orthonormal, and the rows of wide ones.
 
-    It solves ``min ||V - W||  s.t.  V'V = I`` (or ``VV' = I``), a Stiefel manifold: V is the polar
-    factor of W. Weights of narrow dtypes that are nearly orthogonal, as after a step, are made so
-    by products of matrices, others by a singular value decomposition. The set is not convex: a
-    matrix that has not full rank takes what lacks from the identity, the first columns first. A
-    convolution's kernel matrix is not its operator. Matrices that are sharded are gathered.
+    It solves
+
+    .. math::
+
+        \min_V \lVert V - W \rVert_F
+        \quad \text{subject to} \quad V^\top V = I \text{ (tall) or } V V^\top = I \text{ (wide)}
+
+    These matrices are a Stiefel manifold, and V is the polar factor of W. Weights of narrow dtypes
+    that are nearly orthogonal, as after a step, are made so by products of matrices, others by a
+    singular value decomposition. The set is not convex: a matrix that has not full rank takes what
+    lacks from the identity, the first columns first. A convolution's kernel matrix is not its
+    operator. Matrices that are sharded are gathered.
 
     Args:
         axis: The axes that are a matrix's rows, as in `SpectralNorm`.

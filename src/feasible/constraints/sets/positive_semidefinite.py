@@ -17,11 +17,17 @@ from feasible.constraints.square_matrices import SquareConstraint
 
 @CONSTRAINTS.built_in("positivesemidefinite", of_keras=False)
 class PositiveSemidefinite(SquareConstraint):
-    """Keep square matrices symmetric, and their eigenvalues at or above a bound.
+    r"""Keep square matrices symmetric, and their eigenvalues at or above a bound.
 
-    It solves ``min ||V - W||  s.t.  V = V', V >= min_eigenvalue I``: of the symmetric part, smaller
-    eigenvalues become the bound. Entries are rounded, so that an eigenvalue may lie a rounding of
-    the largest below it. Matrices that are sharded are gathered.
+    It solves
+
+    .. math::
+
+        \min_V \lVert V - W \rVert_F
+        \quad \text{subject to} \quad V = V^\top, \quad \lambda_i(V) \ge \mathrm{min\_eigenvalue}
+
+    Smaller eigenvalues of the symmetric part become the bound. Entries are rounded, so that an
+    eigenvalue may lie a rounding of the largest below it. Matrices that are sharded are gathered.
 
     Args:
         min_eigenvalue: The smallest eigenvalue.

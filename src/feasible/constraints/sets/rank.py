@@ -16,12 +16,19 @@ from feasible.constraints.parts import Part, Steps
 
 @CONSTRAINTS.built_in("rank", of_keras=False)
 class Rank(MatrixConstraint):
-    """Keep the rank of each matrix at or below a number.
+    r"""Keep the rank of each matrix at or below a number.
 
-    It solves ``min ||V - W||  s.t.  rank(V) <= max_rank``: the smallest singular values become
-    zero. The set is not convex; of equal singular values, those that the decomposition returns
-    first are kept. Entries are rounded, so that what is left of the others is rounding. A
-    convolution's kernel matrix is not its operator. Matrices that are sharded are gathered.
+    It solves
+
+    .. math::
+
+        \min_V \lVert V - W \rVert_F
+        \quad \text{subject to} \quad \operatorname{rank} V \le \mathrm{max\_rank}
+
+    The smallest singular values become zero. The set is not convex; of equal singular values, those
+    that the decomposition returns first are kept. Entries are rounded, so that what is left of the
+    others is rounding. A convolution's kernel matrix is not its operator. Matrices that are sharded
+    are gathered.
 
     Args:
         max_rank: The largest rank, at least 0.

@@ -14,10 +14,17 @@ from feasible.constraints.thresholds import held_from, lowered, tangent_threshol
 
 @CONSTRAINTS.built_in("simplex", of_keras=False)
 class Simplex(Constraint):
-    """Keep each vector's entries at or above zero, and their sum at a number.
+    r"""Keep each vector's entries at or above zero, and their sum at a number.
 
-    It solves ``min ||v - w||  s.t.  v >= 0, sum(v) = total``: ``v = max(w - t, 0)`` for the one t
-    of which the sum is right. Vectors that are sharded are gathered.
+    It solves
+
+    .. math::
+
+        \min_v \lVert v - w \rVert
+        \quad \text{subject to} \quad v \ge 0, \quad \sum_i v_i = \mathrm{total}
+
+    by ``v = max(w - t, 0)``, with t such that the sum is right. Vectors that are sharded are
+    gathered.
 
     Args:
         total: The sum, at least 0.

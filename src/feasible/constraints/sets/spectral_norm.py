@@ -16,12 +16,18 @@ from feasible.constraints.parts import Part, ProjectionResult, Steps
 
 @CONSTRAINTS.built_in("spectralnorm", of_keras=False)
 class SpectralNorm(MatrixConstraint):
-    """Keep the largest singular value of each matrix at or below a bound.
+    r"""Keep the largest singular value of each matrix at or below a bound.
 
-    It solves ``min ||V - W||  s.t.  ||V||_2 <= max_value``: larger singular values become the
-    bound. A layer with such a kernel changes the distance of two inputs by no more than that factor
-    if it is a Dense one; a convolution's kernel matrix is not its operator, whose norm may be
-    larger. Matrices that are sharded are gathered.
+    It solves
+
+    .. math::
+
+        \min_V \lVert V - W \rVert_F
+        \quad \text{subject to} \quad \lVert V \rVert_2 \le \mathrm{max\_value}
+
+    Larger singular values become the bound. A layer with such a kernel changes the distance of two
+    inputs by no more than that factor if it is a Dense one; a convolution's kernel matrix is not
+    its operator, whose norm may be larger. Matrices that are sharded are gathered.
 
     Args:
         max_value: The largest singular value, at least 0.

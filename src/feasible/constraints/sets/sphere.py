@@ -16,11 +16,22 @@ from feasible.constraints.radii import RadiusConstraint, radius_bounds
 
 @CONSTRAINTS.built_in("sphere", of_keras=False)
 class Sphere(RadiusConstraint):
-    """Keep the Euclidean norm of each vector at a radius.
+    r"""Keep the Euclidean norm of each vector at a radius.
 
-    It solves ``min ||v - w||  s.t.  ||v|| = radius``: ``v = radius * w / ||w||``. The sphere is not
-    convex: of zero, every point of it is as near, and the first entry becomes the radius.
-    Complex entries count by their modulus.
+    It solves
+
+    .. math::
+
+        \min_v \lVert v - w \rVert \quad \text{subject to} \quad \lVert v \rVert = \mathrm{radius}
+
+    by
+
+    .. math::
+
+        v = \mathrm{radius} \frac{w}{\lVert w \rVert} .
+
+    The sphere is not convex: every point of it is equally near to zero, of which the first entry
+    becomes the radius. Complex entries count by their modulus.
 
     Args:
         radius: A number, an array of one for each vector, of size 1 along its axes, or

@@ -13,10 +13,21 @@ from feasible.constraints.square_matrices import SquareConstraint
 
 @CONSTRAINTS.built_in("symmetric", of_keras=False)
 class Symmetric(SquareConstraint):
-    """Keep square matrices symmetric.
+    r"""Keep square matrices symmetric.
 
-    It solves ``min ||V - W||  s.t.  V = V'``: ``V = (W + W') / 2``. Matrices that are sharded are
-    gathered.
+    It solves
+
+    .. math::
+
+        \min_V \lVert V - W \rVert_F \quad \text{subject to} \quad V = V^\top
+
+    by
+
+    .. math::
+
+        V = \frac{W + W^\top}{2} .
+
+    Matrices that are sharded are gathered.
 
     Args:
         axes: The two axes that a matrix lies along; every index of the others is one of its own.

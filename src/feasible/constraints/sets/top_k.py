@@ -16,9 +16,15 @@ from feasible.constraints.parts import Part, Steps
 
 @CONSTRAINTS.built_in("topk", of_keras=False)
 class TopK(Constraint):
-    """Keep at most k entries of each vector, those of the largest absolute values.
+    r"""Keep at most k entries of each vector, those of the largest absolute values.
 
-    It solves ``min ||v - w||  s.t.  count(v != 0) <= k``: the others become zero. The set is not
+    It solves
+
+    .. math::
+
+        \min_v \lVert v - w \rVert \quad \text{subject to} \quad \lVert v \rVert_0 \le k
+
+    where the norm counts the entries that are not zero. The others become zero. The set is not
     convex; of entries of equal absolute value, the first are kept. Complex entries count by their
     modulus. Vectors that are sharded are gathered. Gradients are not projected unless asked for,
     because then those entries would stay that are not zero.
