@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from feasible.arguments import check_integer
 from feasible.known_layouts.torch_layouts import BIAS, KERNEL
-from feasible.layers.convolution_base import over_two_axes
+from feasible.layers.convolution_base import only_seen, over_two_axes
 from feasible.layers.long_short_term import LongShortTermCell
 from feasible.layers.recurrent_cell import RECURRENT_KERNEL, States
 from feasible.layers.spatial import WindowedLayer, at_least_two, pad_windows
@@ -144,6 +144,7 @@ class ConvLSTMCell(LongShortTermCell, WindowedLayer):
         flat, padding = self.pad(inputs.flatten(0, 1), "constant")
         convolution = functional.conv3d if self.rank == 3 else functional.conv2d
         strides, dilation = at_least_two(self.strides), at_least_two(self.dilation_rate)
+        flat, strides = only_seen(flat, self.kernel_size, strides)
         outputs = convolution(flat, over_two_axes(weight), bias, strides, padding, dilation)
         return outputs.view(*inputs.shape[:2], *outputs.shape[1:])
 

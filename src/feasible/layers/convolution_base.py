@@ -138,11 +138,7 @@ class ConvolutionBase(WindowLayer):
         inputs, padding = self.pad(inputs, "constant")
         weight = over_two_axes(weight)
         strides, dilation = at_least_two(self.strides), at_least_two(self.dilation_rate)
-        if max(self.kernel_size) == 1 < max(strides):
-            # Entries between the strides are never seen. With them, oneDNN's gradient of the
-            # kernel writes past its memory where channels come last (uxlfoundation/oneDNN#6035).
-            seen = tuple(slice(None, None, stride) for stride in strides)
-            inputs, strides = inputs[:, :, *seen], (1,) * len(strides)
+        inputs, strides = only_seen(inputs, self.kernel_size, strides)
         convolution = _CONVOLUTIONS[len(strides)]
         return convolution(inputs, weight, bias, strides, padding, dilation, groups)
 
@@ -157,6 +153,28 @@ class ConvolutionBase(WindowLayer):
         """
         outputs: Tensor = self.activation(super().call(inputs))
         return outputs
+
+
+def only_seen(
+    inputs: Tensor, kernel_size: Sequence[int], strides: tuple[int, ...]
+) -> tuple[Tensor, tuple[int, ...]]:
+    """Leave out entries between the strides, which a kernel of one entry never sees.
+
+    With them, oneDNN's gradient of such a kernel writes past its memory where channels come last
+    (https://github.com/uxlfoundation/oneDNN/issues/6035).
+
+    Args:
+        inputs: A tensor of shape (batch, in, *spatial).
+        kernel_size: The kernel's size along each axis.
+        strides: The kernel's step along each of the tensor's spatial axes.
+
+    Returns:
+        The inputs and the strides with which to convolve them.
+    """
+    if max(kernel_size) > 1 or max(strides) == 1:
+        return inputs, strides
+    seen = tuple(slice(None, None, stride) for stride in strides)
+    return inputs[:, :, *seen], (1,) * len(strides)
 
 
 def over_two_axes(weight: Tensor) -> Tensor:

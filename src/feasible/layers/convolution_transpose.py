@@ -109,9 +109,12 @@ class ConvolutionTranspose(ConvolutionBase):
         """
         cuts = at_least_two(self.cuts(), (0, 0))
         strides, dilation = at_least_two(self.strides), at_least_two(self.dilation_rate)
-        outputs = _CONVOLUTIONS[len(cuts)](
+        transposed, weight = _CONVOLUTIONS[len(cuts)], over_two_axes(self.weight)
+        if max(self.kernel_size) == 1 < max(strides):
+            return self._spread(transposed(inputs, weight), strides, cuts)
+        outputs = transposed(
             inputs,
-            over_two_axes(self.weight),
+            weight,
             self.bias,
             strides,
             # PyTorch's padding cuts as much from both ends, and its output_padding gives back at
@@ -124,6 +127,19 @@ class ConvolutionTranspose(ConvolutionBase):
             if end > start:
                 outputs = outputs.narrow(axis, 0, outputs.shape[axis] - (end - start))
         return outputs
+
+    def _spread(self, outputs: Tensor, strides: tuple[int, ...], cuts: Sequence[Ends]) -> Tensor:
+        """Return what a kernel of one entry made, `strides` apart; see `only_seen` for why."""
+        sizes = zip(outputs.shape[2:], strides, strict=True)
+        whole = outputs.new_zeros(
+            *outputs.shape[:2], *((size - 1) * stride + 1 for size, stride in sizes)
+        )
+        whole[:, :, *(slice(None, None, stride) for stride in strides)] = outputs
+        # Amounts below zero cut.
+        whole = functional.pad(whole, [-amount for pair in reversed(cuts) for amount in pair])
+        if self.bias is None:
+            return whole
+        return whole + self.bias.view(-1, *(1 for _ in strides))
 
     def output_sizes(self, sizes: Sequence[int | None]) -> list[int | None]:
         """Return the sizes of the output's spatial axes.
