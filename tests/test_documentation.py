@@ -6,9 +6,12 @@ import re
 import sys
 from pathlib import Path
 from types import ModuleType
+from urllib.parse import urlsplit
 
 import pytest
 import torch
+
+import feasible
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -35,3 +38,38 @@ def test_there_are_blocks_and_the_pictures_exist() -> None:
     for page in PAGES:
         for picture in re.findall(r"!\[[^]]*\]\(([^)]+)\)", page.read_text()):
             assert (page.parent / picture).is_file()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    """Links within the repository lead to files; of others, only the form is checked."""
+    prose = re.sub(r"```.*?```|`[^`]*`", "", page.read_text(), flags=re.DOTALL)
+    for link in re.findall(r"\]\(([^)]+)\)", prose):
+        address = urlsplit(link)
+        if address.scheme:
+            assert address.scheme == "https"
+            assert re.fullmatch(r"[a-z0-9.-]+\.[a-z]{2,}", address.netloc), link
+        elif address.path:
+            assert (page.parent / address.path).is_file(), link
+
+
+def test_each_public_module_is_in_the_reference() -> None:
+    """`make docs` looks at each name; this needs no Sphinx."""
+    pages = "".join(page.read_text() for page in (ROOT / "docs" / "reference").glob("*.md"))
+    named = re.findall(r"```\{public-names\} (\S+)\n```", pages)
+    assert len(named) == len(set(named))
+    public = {f"feasible.{name}" for name in (*feasible._PACKAGES, *feasible._MODULES)}
+    assert set(named) >= public | {"feasible"}
+
+
+def test_each_page_is_in_the_navigation() -> None:
+    docs = ROOT / "docs"
+    listed = {"index"}
+    for page in docs.rglob("*.md"):
+        for tree in re.findall(r"```\{toctree\}\n(.*?)```", page.read_text(), re.DOTALL):
+            for line in tree.splitlines():
+                if line and not line.startswith(":"):
+                    name = re.sub(r".*<(.+)>", r"\1", line)
+                    listed.add((page.parent / name).relative_to(docs).as_posix())
+    pages = {page.relative_to(docs).with_suffix("").as_posix() for page in docs.rglob("*.md")}
+    assert listed == pages

@@ -27,3 +27,11 @@ def test_digits(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1].startswith("Gained with 40% random labels: ")
     assert path.read_bytes().startswith(b"\x89PNG")
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_concepts(tmp_path: Path) -> None:
+    command = [sys.executable, EXAMPLES / "concepts.py", tmp_path]
+    subprocess.run(command, check=True, timeout=300)
+    drawn = {path.name for path in tmp_path.iterdir()}
+    assert drawn == {path.name for path in (EXAMPLES.parent / "docs" / "pictures").iterdir()}
+    assert all(path.read_text().startswith("<?xml") for path in tmp_path.iterdir())

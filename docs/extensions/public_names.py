@@ -14,12 +14,15 @@ from __future__ import annotations
 
 import inspect
 import re
+import typing
 from collections.abc import Iterator
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 import torch
+from docutils import nodes
+from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
@@ -158,8 +161,16 @@ def warn_of_missing(app: Sphinx, env: Any) -> None:
     del app
 
 
+def leave_types_of_python(_app: Sphinx, page: nodes.document) -> None:
+    """Link no type of Python's to a name of ours that is spelled alike, such as `Sequence`."""
+    for link in list(page.findall(pending_xref)):
+        if link.get("refdomain") == "py" and hasattr(typing, link["reftarget"]):
+            link.replace_self(link.children)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Write and check the reference while pages are read."""
     app.connect("source-read", write_references)
+    app.connect("doctree-read", leave_types_of_python)
     app.connect("env-check-consistency", warn_of_missing)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

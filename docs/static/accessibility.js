@@ -11,6 +11,8 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const caption of document.querySelectorAll("p.caption[role=heading]")) {
     caption.setAttribute("aria-level", "2");
   }
+  // Long signatures are lists for their look alone.
+  for (const item of document.querySelectorAll(".sig dl, .sig dd")) item.role = "presentation";
   document.querySelector(".sidebar-drawer")?.setAttribute("aria-label", "All pages");
   document.querySelector(".toc-drawer")?.setAttribute("aria-label", "On this page");
   complete();
