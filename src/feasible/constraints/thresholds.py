@@ -99,7 +99,7 @@ def capped(entries: Array, upper: float, total: float) -> Array:
 
     Example:
         >>> import numpy as np
-        >>> capped(np.array([[1e18], [0.5], [0.25]]), 1.0, 1.25)
+        >>> capped(np.array([[1e18], [0.5], [0.25]]), 1.0, 1.25).round(12)
         array([[1.  ],
                [0.25],
                [0.  ]])

@@ -327,7 +327,7 @@ def test_tangents(offset: float, axes: tuple[int, ...], dtype: torch.dtype) -> N
         gradient = (torch.randn(shape, generator=generator) + offset).to(dtype)
 
         def held(v: Vector, size: float) -> NDArray[np.bool_]:
-            return np.abs(v) > slack * size
+            return np.abs(v) > slack * size / len(v)
 
         def is_long(size: Any) -> bool:
             return bool(size >= 2 * (1 - slack))
