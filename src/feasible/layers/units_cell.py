@@ -165,17 +165,23 @@ class UnitsCell(RecurrentCell):
             inputs = inputs * masks[0]
         first = [state.unsqueeze(0).contiguous() for state in states]
         weights = self.kernel_weights()
-        outputs, *found = kernel(
-            inputs,
-            first if len(first) > 1 else first[0],
-            weights,
-            self.use_bias,
-            1,  # layers
-            0.0,  # dropout between them
-            self.training,
-            False,  # in both directions
-            True,  # the batch first
-        )
+        if torch.is_autocast_enabled("cpu") and inputs.device.type == "cpu":
+            # Autocast asks oneDNN for a function that not every processor has.
+            dtype = torch.get_autocast_dtype("cpu")
+            inputs, first = inputs.to(dtype), [state.to(dtype) for state in first]
+            weights = [weight.to(dtype) for weight in weights]
+        with torch.autocast("cpu", enabled=False):
+            outputs, *found = kernel(
+                inputs,
+                first if len(first) > 1 else first[0],
+                weights,
+                self.use_bias,
+                1,  # layers
+                0.0,  # dropout between them
+                self.training,
+                False,  # in both directions
+                True,  # the batch first
+            )
         return outputs if return_sequences else outputs[:, -1], [one.squeeze(0) for one in found]
 
     def compute_output_shape(self, input_shape: Shape) -> Any:
