@@ -141,7 +141,7 @@ def summary(runs: list[Run]) -> tuple[float, float, float]:
 def main() -> None:
     """Train all networks, print what was gained and lost, save the picture."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--picture", type=Path, default=Path("digits.png"))
     options: Any = parser.parse_args()
