@@ -29,7 +29,7 @@ ABOVE = {
     "models": {"torch", "layers", "callbacks", "losses", "metrics", "optimizers", "regularizers"},
     "activations": {"layers"},
     "initializers": {"layers"},
-    "saving": {"layers", "losses", "models", "optimizers", "regularizers"},
+    "saving": {"layers", "losses", "metrics", "models", "optimizers", "regularizers"},
     "utils": {"saving"},
     # Models that come from Keras are ours.
     "keras": {"torch", "layers", "models"},

@@ -113,3 +113,16 @@ def test_state_is_copied_and_moved():
 def test_errors_say_what_is_allowed(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_metric_of_ones_own_is_registered_with_the_decorator_of_saving():
+    from feasible.metrics import Mean
+    from feasible.models import metrics
+    from feasible.saving import register_keras_serializable
+
+    @register_keras_serializable(package="saved")
+    class Halved(Mean):
+        def result(self):
+            return super().result() / 2
+
+    assert type(metrics.get("saved>Halved")) is Halved

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from torch import Tensor
+
 from feasible.arguments import InvalidArgumentError
+from feasible.layers.masks import mask_of
+from feasible.layers.tensors import as_tensor
 from feasible.losses.loss_functions import full_precision
-from feasible.metrics import Metric
+from feasible.metrics import MeanMetricWrapper, Metric
 from feasible.models import metrics as known
 from feasible.models.outputs import flat_outputs, for_each_output, names_of_outputs
 
@@ -121,16 +125,21 @@ class CompiledMetrics:
             raise ValueError(f"The metrics {names} need labels, and the data has none.")
         assert self.names is not None
         labels = self._flat(y_true)
-        predictions = [full_precision(one.detach()) for one in flat_outputs(y_pred, self.names)]
+        outputs = flat_outputs(y_pred, self.names)
+        masks = [mask_of(one) for one in outputs]
+        predictions = [full_precision(one.detach()) for one in outputs]
         weights = self._flat(sample_weight)
         if len(weights) < len(predictions):
             weights = weights[:1] * len(predictions)
-        both = zip(self._of_outputs, self._weighted, labels, predictions, weights, strict=False)
-        for plain, weighted, label, prediction, weight in both:
+        metrics = zip(self._of_outputs, self._weighted, strict=True)
+        values = zip(labels, predictions, weights, masks, strict=False)
+        for (plain, weighted), (label, prediction, weight, mask) in zip(
+            metrics, values, strict=False
+        ):
             for metric in plain.values():
-                metric.update_state(label, prediction)
+                _update(metric, label, prediction, None, mask)
             for metric in weighted.values():
-                metric.update_state(label, prediction, sample_weight=weight)
+                _update(metric, label, prediction, weight, mask)
 
     def _flat(self, nest: Any) -> list[Any]:
         assert self.names is not None
@@ -151,6 +160,20 @@ class CompiledMetrics:
         """Begin anew."""
         for metric in self.metrics:
             metric.reset_state()
+
+
+def _update(metric: Any, label: Any, prediction: Tensor, weight: Any, mask: Tensor | None) -> None:
+    """Take an output's batch into a metric: a mean is over the steps that the mask counts."""
+    if mask is not None and isinstance(metric, MeanMetricWrapper):
+        counted = mask.to(prediction.dtype)
+        if weight is not None:
+            given = as_tensor(weight).to(counted)
+            counted = counted * given.reshape(*given.shape, *[1] * (counted.ndim - given.ndim))
+        weight = counted
+    if weight is None:
+        metric.update_state(label, prediction)
+    else:
+        metric.update_state(label, prediction, sample_weight=weight)
 
 
 def _check(argument: str, given: Any) -> None:

@@ -157,10 +157,16 @@ def get(identifier: Any) -> Metric:
 def _by_name(name: str) -> Metric:
     classes = {one.__name__: one for one in METRIC_CLASSES.things}
     if name in classes:
-        made: Metric = classes[name]()
-        return made
-    found = METRICS.find(name)
-    return found() if found in _GATHERED.values() else MeanMetricWrapper(found, name)
+        return _made(classes[name], name)
+    # What users registered has its package before its name.
+    found = (METRIC_CLASSES if ">" in name else METRICS).find(name)
+    return _made(found, name)
+
+
+def _made(found: Any, name: str) -> Metric:
+    if isinstance(found, type) and issubclass(found, Metric):
+        return found()
+    return MeanMetricWrapper(found, name)
 
 
 def unfolded(identifier: Any) -> list[Any]:

@@ -15,6 +15,8 @@ from feasible.layers import Layer, activations, initializers
 from feasible.layers.nested import LAYERS
 from feasible.losses import Loss
 from feasible.losses import register as register_loss
+from feasible.metrics import Metric
+from feasible.metrics import register as register_metric
 from feasible.models.saving import load_model, save_model
 from feasible.optimizers import Optimizer, schedules
 from feasible.optimizers import register as register_optimizer
@@ -25,11 +27,12 @@ Named = TypeVar("Named", bound=Callable[..., Any])
 
 __all__ = ["load_model", "register_keras_serializable", "save_model"]
 
-# What a class of some base is registered as; a function may be any of these but the first three.
+# What a class of some base is registered as; a function may be any of these but the first four.
 _REGISTERS: tuple[tuple[type | None, Callable[..., Any]], ...] = (
     (Layer, LAYERS.register),
     (Optimizer, register_optimizer),
     (schedules.LearningRateSchedule, schedules.SCHEDULES.register),
+    (Metric, register_metric),
     (constraints.Constraint, constraints.register),
     (initializers.Initializer, initializers.register),
     (Regularizer, register_regularizer),
@@ -48,8 +51,8 @@ def register_keras_serializable(
         name: Its name in the package; by default, that of the class or function.
 
     Returns:
-        A decorator for a layer, an optimizer, a schedule, a constraint, an initializer, a
-        regularizer, a loss, or a function.
+        A decorator for a layer, an optimizer, a schedule, a metric, a constraint, an initializer,
+        a regularizer, a loss, or a function.
 
     Example:
         >>> from feasible import regularizers
@@ -66,7 +69,7 @@ def register_keras_serializable(
             if isinstance(thing, type) and base is not None and issubclass(thing, base):
                 register(package, name)(thing)
                 return thing
-        for _, register in _REGISTERS[3:]:
+        for _, register in _REGISTERS[4:]:
             register(package, name)(thing)
         return thing
 
