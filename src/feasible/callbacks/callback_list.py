@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from feasible.arguments import InvalidArgumentError
@@ -118,15 +119,16 @@ class CallbackList:
             self._hooks[name] = [getattr(one, name) for one in found]
         return self._hooks[name]
 
-    def call(self, name: str, *arguments: Any) -> None:
+    def call(self, name: str, /, *arguments: Any, **options: Any) -> None:
         """Call one hook of all callbacks.
 
         Args:
             name: Its name.
             *arguments: What it is called with.
+            **options: What it is called with, by name.
         """
         for hook in self.hooks(name):
-            hook(*arguments)
+            hook(*arguments, **options)
 
     def batch_end(self, name: str, batch: int, logs: LogsSource) -> None:
         """Call a hook at a batch's end, with values that are found only if a callback takes them.
@@ -149,9 +151,7 @@ class CallbackList:
         """Return what calls one hook of all callbacks."""
         if not name.startswith("on_"):
             raise AttributeError(f"CallbackList has no attribute {name!r}")
-        return lambda *arguments, **options: (
-            [hook(*arguments, **options) for hook in self.hooks(name)] and None
-        )
+        return partial(self.call, name)
 
 
 # Hooks that others are called by, in the base class.

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from torch import Tensor
-from torch.nn import functional
 
 from feasible.arguments import check_integer
 from feasible.known_layouts.torch_layouts import BIAS, KERNEL
-from feasible.layers.convolution_base import only_seen, over_two_axes
+from feasible.layers.convolution_base import convolved
 from feasible.layers.long_short_term import LongShortTermCell
 from feasible.layers.recurrent_cell import RECURRENT_KERNEL, States
 from feasible.layers.spatial import WindowedLayer, at_least_two, pad_windows
@@ -142,10 +141,7 @@ class ConvLSTMCell(LongShortTermCell, WindowedLayer):
             A tensor of shape (batch, steps, gates * filters, *spatial).
         """
         flat, padding = self.pad(inputs.flatten(0, 1), "constant")
-        convolution = functional.conv3d if self.rank == 3 else functional.conv2d
-        strides, dilation = at_least_two(self.strides), at_least_two(self.dilation_rate)
-        flat, strides = only_seen(flat, self.kernel_size, strides)
-        outputs = convolution(flat, over_two_axes(weight), bias, strides, padding, dilation)
+        outputs = convolved(flat, weight, bias, self.strides, padding, self.dilation_rate)
         return outputs.view(*inputs.shape[:2], *outputs.shape[1:])
 
     def map_state(self, state: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -162,8 +158,8 @@ class ConvLSTMCell(LongShortTermCell, WindowedLayer):
         axes = zip(state.shape[2:], at_least_two(self.kernel_size), strict=True)
         ends: list[Ends] = [padding_ends("same", size, span, 1) for size, span in axes]
         state, padding = pad_windows(state, ends, "constant")
-        convolution = functional.conv3d if self.rank == 3 else functional.conv2d
-        return convolution(state, over_two_axes(weight), bias, 1, padding)
+        steps = (1,) * self.rank
+        return convolved(state, weight, bias, steps, padding, dilation=steps)
 
     def scan(
         self,

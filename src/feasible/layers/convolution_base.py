@@ -136,11 +136,7 @@ class ConvolutionBase(WindowLayer):
             A tensor of shape (batch, out, *spatial).
         """
         inputs, padding = self.pad(inputs, "constant")
-        weight = over_two_axes(weight)
-        strides, dilation = at_least_two(self.strides), at_least_two(self.dilation_rate)
-        inputs, strides = only_seen(inputs, self.kernel_size, strides)
-        convolution = _CONVOLUTIONS[len(strides)]
-        return convolution(inputs, weight, bias, strides, padding, dilation, groups)
+        return convolved(inputs, weight, bias, self.strides, padding, self.dilation_rate, groups)
 
     def call(self, inputs: Tensor) -> Tensor:
         """Compute the layer's output.
@@ -155,26 +151,39 @@ class ConvolutionBase(WindowLayer):
         return outputs
 
 
-def only_seen(
-    inputs: Tensor, kernel_size: Sequence[int], strides: tuple[int, ...]
-) -> tuple[Tensor, tuple[int, ...]]:
-    """Leave out entries between the strides, which a kernel of one entry never sees.
+def convolved(
+    inputs: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    strides: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int = 1,
+) -> Tensor:
+    """Convolve an input.
 
-    With them, oneDNN's gradient of such a kernel writes past its memory where channels come last
-    (https://github.com/uxlfoundation/oneDNN/issues/6035).
+    With strides, oneDNN's gradient of a kernel of one entry writes past its memory where channels
+    come last (https://github.com/uxlfoundation/oneDNN/issues/6035). What lies between the strides,
+    which such a kernel never sees, is therefore left out first.
 
     Args:
-        inputs: A tensor of shape (batch, in, *spatial).
-        kernel_size: The kernel's size along each axis.
-        strides: The kernel's step along each of the tensor's spatial axes.
+        inputs: A tensor of shape (batch, in, *spatial), with at least 2 spatial axes.
+        weight: A kernel of shape (out, in / groups, *spatial), with 1 spatial axis or more.
+        bias: A bias of shape (out,), or None.
+        strides: The kernel's step along each of its spatial axes.
+        padding: The zeros on either side of each of the input's spatial axes.
+        dilation: The distance of the kernel's entries along each of its spatial axes.
+        groups: In how many groups the channels are convolved on their own.
 
     Returns:
-        The inputs and the strides with which to convolve them.
+        A tensor of shape (batch, out, *spatial).
     """
-    if max(kernel_size) > 1 or max(strides) == 1:
-        return inputs, strides
-    seen = tuple(slice(None, None, stride) for stride in strides)
-    return inputs[:, :, *seen], (1,) * len(strides)
+    strides, weight = at_least_two(strides), over_two_axes(weight)
+    if max(weight.shape[2:]) == 1 < max(strides):
+        seen = tuple(slice(None, None, stride) for stride in strides)
+        inputs, strides = inputs[:, :, *seen], (1,) * len(strides)
+    convolution = _CONVOLUTIONS[len(strides)]
+    return convolution(inputs, weight, bias, strides, padding, at_least_two(dilation), groups)
 
 
 def over_two_axes(weight: Tensor) -> Tensor:

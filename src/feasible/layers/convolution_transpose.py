@@ -129,7 +129,7 @@ class ConvolutionTranspose(ConvolutionBase):
         return outputs
 
     def _spread(self, outputs: Tensor, strides: tuple[int, ...], cuts: Sequence[Ends]) -> Tensor:
-        """Return what a kernel of one entry made, `strides` apart; see `only_seen` for why."""
+        """Return what a kernel of one entry made, `strides` apart; see `convolved` for why."""
         sizes = zip(outputs.shape[2:], strides, strict=True)
         whole = outputs.new_zeros(
             *outputs.shape[:2], *((size - 1) * stride + 1 for size, stride in sizes)

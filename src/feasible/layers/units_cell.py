@@ -168,21 +168,28 @@ class UnitsCell(RecurrentCell):
         if torch.is_autocast_enabled("cpu") and inputs.device.type == "cpu":
             # Autocast asks oneDNN for a function that not every processor has.
             dtype = torch.get_autocast_dtype("cpu")
-            inputs, first = inputs.to(dtype), [state.to(dtype) for state in first]
+            first = [state.to(dtype) for state in first]
             weights = [weight.to(dtype) for weight in weights]
-        with torch.autocast("cpu", enabled=False):
-            outputs, *found = kernel(
-                inputs,
-                first if len(first) > 1 else first[0],
-                weights,
-                self.use_bias,
-                1,  # layers
-                0.0,  # dropout between them
-                self.training,
-                False,  # in both directions
-                True,  # the batch first
-            )
+            with torch.autocast("cpu", enabled=False):
+                outputs, *found = self._all_steps(kernel, inputs.to(dtype), first, weights)
+        else:
+            outputs, *found = self._all_steps(kernel, inputs, first, weights)
         return outputs if return_sequences else outputs[:, -1], [one.squeeze(0) for one in found]
+
+    def _all_steps(
+        self, kernel: Callable[..., Any], inputs: Tensor, first: list[Tensor], weights: list[Tensor]
+    ) -> Any:
+        return kernel(
+            inputs,
+            first if len(first) > 1 else first[0],
+            weights,
+            self.use_bias,
+            1,  # layers
+            0.0,  # dropout between them
+            self.training,
+            False,  # in both directions
+            True,  # the batch first
+        )
 
     def compute_output_shape(self, input_shape: Shape) -> Any:
         """Return the sizes of the output and of the states.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -52,7 +52,10 @@ def _ratio(part: Tensor, whole: Tensor) -> Tensor:
 
 
 class _AtThresholds(_Decisions):
-    """What has one value for each threshold."""
+    """What has one value for each threshold: which part of some decisions is right."""
+
+    # The state that counts the others of these decisions.
+    _wrong: ClassVar[str]
 
     def __init__(
         self, thresholds: Thresholds = None, name: str | None = None, dtype: Any = None
@@ -68,12 +71,10 @@ class _AtThresholds(_Decisions):
         """Return the constructor's arguments."""
         return {**super().get_config(), "thresholds": self.thresholds}
 
-    def _of_each(self) -> Tensor:
-        raise NotImplementedError
-
     def result(self) -> Tensor:
         """Return one number, or one for each threshold."""
-        values = self._of_each()
+        right = self.true_positives.value
+        values = _ratio(right, right + getattr(self, self._wrong))
         return values[0] if len(values) == 1 else values
 
 
@@ -87,9 +88,7 @@ class Precision(_AtThresholds):
         dtype: Not used.
     """
 
-    def _of_each(self) -> Tensor:
-        right = self.true_positives.value
-        return _ratio(right, right + self.false_positives)
+    _wrong = "false_positives"
 
 
 @METRIC_CLASSES.built_in()
@@ -102,9 +101,7 @@ class Recall(_AtThresholds):
         dtype: Not used.
     """
 
-    def _of_each(self) -> Tensor:
-        right = self.true_positives.value
-        return _ratio(right, right + self.false_negatives)
+    _wrong = "false_negatives"
 
 
 @METRIC_CLASSES.built_in()

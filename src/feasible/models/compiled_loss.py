@@ -12,7 +12,7 @@ from feasible.layers.masks import mask_of
 from feasible.models.loss import Loss
 from feasible.models.loss import get as get_loss
 from feasible.models.metrics import LossMean
-from feasible.models.outputs import flat_outputs, for_each_output, names_of_outputs
+from feasible.models.outputs import by_output, flat_outputs, for_each_output, names_of_outputs
 
 
 class CompiledLoss:
@@ -90,7 +90,7 @@ class CompiledLoss:
         return total
 
     def _labels(self, y_true: Any) -> list[Any]:
-        found = self._of_outputs(y_true)
+        found = by_output(y_true, self.names)
         if len(found) == len(self.losses):
             return found
         trained = [place for place, loss in enumerate(self.losses) if loss is not None]
@@ -103,13 +103,8 @@ class CompiledLoss:
     def _sample_weights(self, sample_weight: Any) -> list[Any]:
         if not isinstance(sample_weight, dict | list | tuple):
             return [sample_weight] * len(self.losses)
-        found = self._of_outputs(sample_weight)
+        found = by_output(sample_weight, self.names)
         return found if len(found) == len(self.losses) else found[:1] * len(self.losses)
-
-    def _of_outputs(self, nest: Any) -> list[Any]:
-        if isinstance(nest, dict) and set(nest) <= set(self.names):
-            return [nest.get(name) for name in self.names]
-        return flat_outputs(nest, self.names)
 
 
 def _is_one(loss: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -13,7 +13,7 @@ from feasible.layers.tensors import as_tensor
 from feasible.losses.loss_functions import full_precision
 from feasible.metrics import MeanMetricWrapper, Metric
 from feasible.models import metrics as known
-from feasible.models.outputs import flat_outputs, for_each_output, names_of_outputs
+from feasible.models.outputs import by_output, flat_outputs, for_each_output, names_of_outputs
 
 # What `compile` takes.
 Metrics = Sequence[Any] | Mapping[str, Any]
@@ -124,11 +124,11 @@ class CompiledMetrics:
             names = [*self.result()]
             raise ValueError(f"The metrics {names} need labels, and the data has none.")
         assert self.names is not None
-        labels = self._flat(y_true)
+        labels = by_output(y_true, self.names)
         outputs = flat_outputs(y_pred, self.names)
         masks = [mask_of(one) for one in outputs]
         predictions = [full_precision(one.detach()) for one in outputs]
-        weights = self._flat(sample_weight)
+        weights = by_output(sample_weight, self.names)
         if len(weights) < len(predictions):
             weights = weights[:1] * len(predictions)
         metrics = zip(self._of_outputs, self._weighted, strict=True)
@@ -140,12 +140,6 @@ class CompiledMetrics:
                 _update(metric, label, prediction, None, mask)
             for metric in weighted.values():
                 _update(metric, label, prediction, weight, mask)
-
-    def _flat(self, nest: Any) -> list[Any]:
-        assert self.names is not None
-        if isinstance(nest, dict) and set(nest) <= set(self.names):
-            return [nest.get(name) for name in self.names]
-        return flat_outputs(nest, self.names)
 
     def result(self) -> dict[str, Any]:
         """Return what was gathered.
@@ -160,6 +154,22 @@ class CompiledMetrics:
         """Begin anew."""
         for metric in self.metrics:
             metric.reset_state()
+
+
+def each_metric(metrics: Iterable[Any]) -> list[Any]:
+    """Return metrics one by one, those that `compile` was given among them.
+
+    Args:
+        metrics: What `Model.metrics` has.
+
+    Returns:
+        The metrics, in order.
+    """
+    return [
+        one
+        for metric in metrics
+        for one in (metric.metrics if isinstance(metric, CompiledMetrics) else [metric])
+    ]
 
 
 def _update(metric: Any, label: Any, prediction: Tensor, weight: Any, mask: Tensor | None) -> None:

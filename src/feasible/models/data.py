@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from feasible.arguments import InvalidArgumentError, check_number
+from feasible.layers.symbolic import leaves
 from feasible.layers.tensors import as_tensor
 
 # A batch's inputs, labels and weights; the latter may be None.
@@ -55,9 +56,7 @@ def arrays_in(data: Any) -> list[Any]:
     Returns:
         The arrays, in order.
     """
-    found: list[Any] = []
-    map_tensors(found.append, data)
-    return found
+    return [one for one in leaves(data) if one is not None]
 
 
 def to_tensors(argument: str, data: Any) -> Any:

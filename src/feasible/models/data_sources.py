@@ -104,12 +104,12 @@ class IterableBatches(Batches):
     """
 
     def __init__(self, source: Iterable[Any], runner: OneDevice) -> None:
-        self.is_loader = isinstance(source, DataLoader)
-        parted = self.is_loader and runner.world > 1
+        is_loader = isinstance(source, DataLoader)
+        parted = is_loader and runner.world > 1
         self.source = runner.loader(source) if parted else source
         self.runner = None if parted or runner.world == 1 else runner
         self._first: list[Any] = []
-        self.is_generator = iter(source) is source if not self.is_loader else False
+        self.is_generator = not is_loader and iter(source) is source
         try:
             self.num_batches = len(self.source)  # type: ignore[arg-type]
         except TypeError:

@@ -28,6 +28,25 @@ def flat_outputs(nest: Any, names: Sequence[str | None]) -> list[Any]:
     return [nest]
 
 
+def by_output(nest: Any, names: Sequence[str | None]) -> list[Any]:
+    """Return what was given for each output: by names of outputs, or in their order.
+
+    Args:
+        nest: What `flat_outputs` takes; a dict may lack outputs.
+        names: The outputs' names, in order.
+
+    Returns:
+        A tensor, or None, for each output; fewer or more where the nest has those.
+
+    Example:
+        >>> by_output({"b": 1}, ["a", "b"])
+        [None, 1]
+    """
+    if isinstance(nest, dict) and set(nest) <= set(names):
+        return [nest.get(name) for name in names]
+    return flat_outputs(nest, names)
+
+
 def names_of_outputs(y_pred: Any, known: Sequence[str]) -> list[str | None]:
     """Return the names of a model's outputs.
 

@@ -220,6 +220,3 @@ def _move_state(optimizer: Optimizer, device: torch.device) -> None:
             for name, value in state.items():
                 if isinstance(value, Tensor) and (value.ndim or counts_there):
                     state[name] = value.to(device)
-
-
-Runner = OneDevice

@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from feasible.models import data
+from feasible.layers.symbolic import leaves
 from feasible.models.class_weights import class_weight_table, weighted_batch
 from feasible.models.compiled import CompiledModel
-from feasible.models.compiled_metrics import CompiledMetrics
-from feasible.models.running import OneDevice, Runner
+from feasible.models.compiled_metrics import each_metric
+from feasible.models.data import check_arrays, concatenate_outputs, unpack
+from feasible.models.running import OneDevice
 
 # The loss; with metrics, a list of the loss and the metrics; or a dict of them.
 Values = Any
@@ -68,7 +69,7 @@ class SteppedModel(CompiledModel):
         loss = self.loss_of(x, y, y_pred, sample_weight, training=True)
         self._track(loss, x)
         if loss.requires_grad and self.optimizer is not None:
-            runner: Runner = vars(self)["_runner"] or OneDevice()
+            runner: OneDevice = vars(self)["_runner"] or OneDevice()
             for group in self.optimizer.param_groups:
                 for parameter in group["params"]:
                     parameter.grad = None  # what `zero_grad` does, in a tenth of the time
@@ -108,7 +109,7 @@ class SteppedModel(CompiledModel):
         return self(unpack(data)[0])
 
     def _track(self, loss: Tensor, x: Any) -> None:
-        vars(self)["_loss_tracker"].update_state(loss, len(first_array(x)))
+        vars(self)["_loss_tracker"].update_state(loss, len(next(leaves(x))))
 
     def train_on_batch(
         self,
@@ -188,7 +189,7 @@ class SteppedModel(CompiledModel):
         batch = self._batch(x)
         self.build_on([batch])
         self.eval()
-        return data.concatenate_outputs([self.predict_step(batch)])
+        return concatenate_outputs([self.predict_step(batch)])
 
     def as_return_value(self, values: dict[str, Any], return_dict: bool) -> Values:
         """Return values as Keras's methods do.
@@ -203,10 +204,7 @@ class SteppedModel(CompiledModel):
         """
         if return_dict:
             return values
-        order: list[str] = []
-        for metric in self.metrics:
-            several = isinstance(metric, CompiledMetrics)
-            order += [one.name for one in metric.metrics] if several else [metric.name]
+        order = [metric.name for metric in each_metric(self.metrics)]
         known = [name for name in dict.fromkeys(order) if name in values]
         listed = [values[name] for name in (*known, *sorted(set(values) - set(known)))]
         return listed[0] if len(listed) == 1 else listed
@@ -227,24 +225,7 @@ class SteppedModel(CompiledModel):
             part.to(device)
 
     def _batch(self, *arrays: Any) -> Any:
-        return self.placed(data.check_arrays(*arrays))
-
-
-unpack = data.unpack
-
-
-def first_array(nest: Any) -> Any:
-    """Return the first array in a nest.
-
-    Args:
-        nest: An array, or tuples, lists and dicts of arrays.
-
-    Returns:
-        The array.
-    """
-    while isinstance(nest, dict | list | tuple):
-        nest = next(iter(nest.values() if isinstance(nest, dict) else nest))
-    return nest
+        return self.placed(check_arrays(*arrays))
 
 
 def numbers_of(logs: Any) -> dict[str, Any]:

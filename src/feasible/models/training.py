@@ -11,7 +11,7 @@ from torch import Tensor
 from feasible.callbacks.callback_list import CallbackList
 from feasible.metrics import Metric
 from feasible.models.class_weights import weighted_batch
-from feasible.models.compiled_metrics import CompiledMetrics
+from feasible.models.compiled_metrics import each_metric
 from feasible.models.epochs import Epochs
 from feasible.models.random_state import random_state, set_random_state
 from feasible.models.running import OneDevice
@@ -127,7 +127,7 @@ class Training:
             "optimizer": None if model.optimizer is None else model.optimizer.state_dict(),
             "logs": numbers_of(self._logs),
             "outputs": model.check_compiled("fit").metrics.names,
-            "metrics": [_metric_state(metric) for metric in _metrics_of(model)],
+            "metrics": [_metric_state(metric) for metric in each_metric(model.metrics)],
             "callbacks": [_state_of(one) for one in self.callbacks.callbacks],
         }
 
@@ -177,7 +177,7 @@ class Training:
             compiled.metrics.take(state["outputs"])
             if compiled.loss is not None:
                 compiled.loss.take(state["outputs"])
-        for metric, own in zip(_metrics_of(self.model), state["metrics"], strict=False):
+        for metric, own in zip(each_metric(self.model.metrics), state["metrics"], strict=False):
             _restore_metric(metric, own)
 
 
@@ -251,19 +251,11 @@ def _is_due(epoch: int, validation_freq: int | Sequence[int]) -> bool:
 def _gathered(model: Model, logs: dict[str, Any], runner: OneDevice) -> dict[str, Any]:
     """Return what the metrics have gathered, over all processes; or what the user's step said."""
     if runner.world > 1:
-        for metric in _metrics_of(model):
+        for metric in each_metric(model.metrics):
             for variable in getattr(metric, "variables", ()):
                 torch.distributed.all_reduce(variable.data)
     found = model.get_metrics_result()
     return found if set(found) == set(logs) else logs
-
-
-def _metrics_of(model: Model) -> list[Any]:
-    """Return all metrics, those in others too."""
-    found: list[Any] = []
-    for metric in model.metrics:
-        found.extend(metric.metrics if isinstance(metric, CompiledMetrics) else [metric])
-    return found
 
 
 def _metric_state(metric: Any) -> Any:
